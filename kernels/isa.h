@@ -1,0 +1,25 @@
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace linnet::kernels {
+
+/// Instruction-set levels, each including those before it.
+enum class Isa {
+  kReference,  ///< plain C++; the definition of every result
+  kAvx2,       ///< AVX2, FMA, F16C: the minimum CPU, x86-64-v3
+  kAvx512,     ///< AVX-512 F, BW, DQ, VL
+};
+
+/// "reference", "avx2", "avx512".
+const char* name(Isa isa) noexcept;
+
+/// The level with this name; false when there is none.
+bool parse_isa(std::string_view text, Isa& isa) noexcept;
+
+/// The levels that both CPU and operating system support, weakest first. Empty when the machine is
+/// below x86-64-v3.
+std::span<const Isa> supported_isas() noexcept;
+
+}  // namespace linnet::kernels
