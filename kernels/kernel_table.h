@@ -31,13 +31,13 @@ enum class Activation : std::int32_t {
 /// Columns [n_begin, n_end) are computed; both are multiples of GemmF32::column_step, or N.
 /// y may be residual (same ld); x must not overlap y.
 struct GemmF32Args {
-  float* y = nullptr;                // [M, N]
+  float* y = nullptr;  // [M, N]
   std::int64_t ldy = 0;
-  const float* x = nullptr;          // [M, K]
+  const float* x = nullptr;  // [M, K]
   std::int64_t ldx = 0;
-  const float* w = nullptr;          // packed by the same level's pack
-  const float* bias = nullptr;       // [N] or null
-  const float* residual = nullptr;   // [M, N] or null
+  const float* w = nullptr;         // packed by the same level's pack
+  const float* bias = nullptr;      // [N] or null
+  const float* residual = nullptr;  // [M, N] or null
   std::int64_t ld_residual = 0;
   Activation activation = Activation::kNone;
   std::int64_t M = 0, N = 0, K = 0;

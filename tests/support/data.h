@@ -24,7 +24,7 @@ inline std::filesystem::path minilm_dir() {
 }  // namespace linnet::test
 
 /// Skips the test, with the reason, when `path` does not exist.
-#define LINNET_NEEDS(path)                                                          \
-  do {                                                                              \
+#define LINNET_NEEDS(path)                                                               \
+  do {                                                                                   \
     if (!std::filesystem::exists(path)) GTEST_SKIP() << "not here: " << (path).string(); \
   } while (false)

@@ -1,0 +1,15 @@
+#include "engine/ops/layer_norm.h"
+
+namespace linnet {
+
+void layer_norm(const Context& ctx, Mat<float> x, const LayerNorm& w) {
+  LINNET_ASSERT(x.ld == x.cols);
+  const std::int64_t grain = 16384 / (x.cols + 1) + 1;  // rows of about 2 µs
+  parallel_for(ctx.threads, x.rows, grain, [&](std::int64_t begin, std::int64_t end, int) {
+    float* rows = x.data + begin * x.ld;
+    ctx.kernels.layer_norm_f32(rows, nullptr, nullptr, rows, w.gamma, w.beta, end - begin, x.cols,
+                               w.eps);
+  });
+}
+
+}  // namespace linnet
