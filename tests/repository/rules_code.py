@@ -40,11 +40,12 @@ ONLY_IN = [
     (r"benchmark/.*", r"bench/.*"),
     (r"pthread\.h|thread|mutex|condition_variable|future|semaphore|barrier|latch|stop_token",
      r"engine/core/.*|engine/tasks/.*|tools/.*|tests/.*|bench/.*"),
-    (r"iostream|regex|cassert|assert\.h", r"tools/.*|tests/.*|bench/.*"),
+    (r"cassert|assert\.h", r"engine/core/assert\.h|weights/base/assert\.h"),
+    (r"iostream|regex", r"tools/.*|tests/.*|bench/.*"),
 ]
 
 # The standard headers that public headers of the libraries may include.
-STANDARD = set("""algorithm any array atomic bit bitset charconv chrono compare complex concepts
+STANDARD = set("""algorithm any array cassert atomic bit bitset charconv chrono compare complex concepts
 cstddef cstdint cstdlib cstring deque exception filesystem functional initializer_list iterator
 limits list map memory memory_resource new numeric optional ostream iosfwd ratio set span stdexcept
 string string_view system_error tuple type_traits typeindex typeinfo unordered_map unordered_set

@@ -62,6 +62,9 @@ class TextRules(unittest.TestCase):
         rule, cmake = rules_text.built, ("tools/CMakeLists.txt", "add_executable(linnet main.cpp)\n")
         self.assertEqual(found(rule, "tools/main.cpp", "", cmake), [])
         self.assertEqual(found(rule, "tools/ain.cpp", "", cmake), [1])
+        chosen = ("tools/CMakeLists.txt", "add_library(a parallel_${WHICH}.cpp)\n")
+        self.assertEqual(found(rule, "tools/parallel_pool.cpp", "", chosen), [])
+        self.assertEqual(found(rule, "tools/serial_pool.cpp", "", chosen), [1])
 
 
 class CodeRules(unittest.TestCase):
