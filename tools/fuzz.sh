@@ -27,7 +27,7 @@ build=build/fuzz
 logs=$build/logs
 crashes=$build/crashes
 cmake --preset fuzz && cmake --build --preset fuzz --parallel "$jobs" || exit 1
-rm -rf "$logs"
+rm -rf "$logs" "$crashes"
 mkdir -p "$logs" "$crashes"
 
 # The build writes the names of its targets, one a line.
