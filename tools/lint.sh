@@ -20,7 +20,12 @@ cmake --preset release -B build/lint -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
 
 mapfile -t sources < <(sed -n 's/^ *"file": "\(.*\)",\{0,1\}$/\1/p' build/lint/compile_commands.json |
   sort -u | grep -E "^$root/(kernels|weights|tokenizer|engine|tools|tests|bench)/" | grep -E -- "${1:-.}")
+if [ ${#sources[@]} -eq 0 ]; then
+  echo "lint: no source file matches ${1:-}" >&2
+  exit 1
+fi
 echo "lint: ${#sources[@]} files, $("$program" --version | grep -o 'version [0-9.]*')" >&2
 printf '%s\0' "${sources[@]}" |
-  xargs -0 --max-args=4 --max-procs="$(nproc)" "$program" -p build/lint --quiet
+  xargs -0 --max-args=4 --max-procs="$(nproc)" "$program" -p build/lint --quiet \
+    2> >(grep -v ' warnings\{0,1\} generated\.$' >&2)
 echo "lint: nothing found" >&2
