@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import shutil
 import subprocess
 
 CODE = {".h", ".cpp"}
@@ -61,14 +62,13 @@ def files(root):
     """Every text file that is tracked, or new and not ignored; without git, every one outside
     the ignored folders."""
     root = pathlib.Path(root)
-    listing = subprocess.run(
-        ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        capture_output=True, check=False)
-    if listing.returncode == 0:
+    command = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listing = subprocess.run(command, capture_output=True, check=False) if shutil.which("git") else None
+    if listing and listing.returncode == 0:
         names = sorted(set(listing.stdout.decode().split("\0")) - {""})
     else:
         names = sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file())
-        names = [n for n in names if not re.match(r"(build[^/]*|models|\.git|\.venv)/", n)]
+        names = [n for n in names if not re.match(r"(build[^/]*|models|\.git|\.venv)(/|$)", n)]
     found = []
     for name in names:
         path = root / name
