@@ -76,6 +76,16 @@ build() {  # build PRESET [CMAKE OPTION…]
   cmake --preset "$preset" "$@" && cmake --build --preset "$preset" --parallel "$jobs"
 }
 
+# Prints why tests were skipped, inside GoogleTest programs and whole ones, each reason once.
+reasons() {  # reasons LOG
+  local text
+  text=$({
+    grep -A1 ': Skipped$' "$1" | grep -v -e ': Skipped$' -e '^--$'
+    grep -E '^(skipped|not here): ' "$1"
+  } | sort | uniq -c)
+  if [ -n "$text" ]; then printf 'Skipped, because:\n%s\n' "$text"; fi
+}
+
 # Runs ctest and adds its counts up.
 suite() {  # suite PRESET [CTEST OPTION…]
   local preset=$1 log=build/$1/ctest.log
@@ -91,8 +101,7 @@ suite() {  # suite PRESET [CTEST OPTION…]
     passed=$((passed + total - bad - none))
   fi
   if [ "$status" -ne 0 ] && [ "${bad:-0}" -eq 0 ]; then failed=$((failed + 1)); fi
-  echo "Skipped inside the tests, with the reason:"
-  sed -n 's/^Skipped$//p; s/^\(.*\): Skipped$/\1/p' "build/$preset/Testing/Temporary/LastTest.log" | sort | uniq -c
+  reasons "build/$preset/Testing/Temporary/LastTest.log"
 }
 
 release_stage() {
