@@ -44,6 +44,8 @@ class TextRules(unittest.TestCase):
         self.assertEqual(found(rule, "tools/a.sh", "cd /ro" + "ot/x\n"), [1])
         self.assertEqual(found(rule, "tools/a.sh", 'cd "$top/work/x"\n'), [])
         self.assertEqual(found(rule, "tools/a.cpp", "// see issue" + " #7\n"), [1])
+        self.assertEqual(found(rule, "tools/a.cpp", "//issue" + " 7\n"), [1])
+        self.assertEqual(found(rule, "tools/a.cpp", "// (owner/name issue" + " 7)\n"), [])
 
     def test_whitespace(self):
         rule = rules_text.whitespace
@@ -105,6 +107,12 @@ class CodeRules(unittest.TestCase):
         self.assertEqual(found(rule, "kernels/avx512/a.cpp", "#include <algorithm>\n"), [1])
         self.assertEqual(found(rule, "kernels/avx512/a.cpp", '#include "kernels/avx2/avx2.h"\n'), [1])
         self.assertEqual(found(rule, "kernels/avx512/a.cpp", '#include "kernels/avx512/avx512.h"\n'), [])
+        shared = '#include "kernels/ops.h"\n'
+        plain = ("kernels/ops.h", "#include <cstdint>\n")
+        nested = ("kernels/ops.h", '#include "kernels/more.h"\n')
+        inline = ("kernels/more.h", "#include <array>\n")
+        self.assertEqual(found(rule, "kernels/avx512/a.cpp", shared, plain), [])
+        self.assertEqual(found(rule, "kernels/avx512/a.cpp", shared, nested, inline), [1])
 
     def test_libraries(self):
         rule = rules_code.libraries

@@ -51,17 +51,19 @@ def unfinished(files):
 
 def names_of_others(files):
     """The project speaks of itself alone: no host of a package registry, no path of one machine,
-    no numbers of a tracker."""
+    no numbers of our tracker."""
     patterns = [
         (r"pypi[.]org|pythonhosted[.]org|deb[.]debian[.]org|pkg[.]dev\b|registry[.]npmjs|"
          r"proxy[.]golang|crates[.]io", "host of a package registry"),
         (r"(?<![\w.$}*])/(work|root|home|Users|tmp)/", "path of one machine"),
-        (r"\b[Ii]ssue #?\d", "number of a tracker"),
+        (r"(?P<before>\S+\s+|\S*?)[Ii]ssue #?\d", "number of our tracker"),
     ]
     for f in files:
         for number, line in enumerate(f.lines, 1):
             for pattern, what in patterns:
-                if re.search(pattern, line):
+                for match in re.finditer(pattern, line):
+                    if re.search(r"\w/\w", match.groupdict().get("before", "")):
+                        continue  # of another project: owner/name before it
                     yield f.path, number, f"{what}: {line.strip()}"
 
 
