@@ -128,7 +128,7 @@ def levels(files):
                    for _, kind, name in _includes(by_path[path]))
 
     for f in files:
-        match = re.match(r"(kernels/(avx|amx)\w*)/", f.path)
+        match = re.match(r"(kernels/(reference|avx|amx)\w*)/", f.path)
         if not match or not f.is_code:
             continue
         for number, kind, name in _includes(f):
@@ -159,6 +159,16 @@ def flags(files):
                     yield f.path, number, "forbidden flag: " + line.strip()
 
 
+def conditionals(files):
+    """The preprocessor chooses nothing but the instruction sets a compiler can do."""
+    for f in files:
+        if not f.is_code or f.room not in LIBRARIES or f.path == "kernels/isa.cpp":
+            continue
+        for number, line in f.code_lines():
+            if re.match(r"\s*#\s*(if|ifdef|ifndef|elif)\b", line):
+                yield f.path, number, line.strip()
+
+
 def skips(files):
     """A skipped test states why."""
     for f in files:
@@ -167,4 +177,5 @@ def skips(files):
                 yield f.path, number, "GTEST_SKIP() without a reason"
 
 
-RULES = [arrows, headers_of_others, public_headers, levels, libraries, flags, skips]
+RULES = [arrows, headers_of_others, public_headers, levels, libraries, flags, conditionals,
+         skips]

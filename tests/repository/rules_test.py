@@ -132,6 +132,11 @@ class CodeRules(unittest.TestCase):
         self.assertEqual(found(rule, "README.md", "no -march" + "=native\n"), [])
         self.assertEqual(found(rule, "CMakeLists.txt", "-ffp-contract=off -mavx2\n"), [])
 
+    def test_conditionals(self):
+        rule = rules_code.conditionals
+        self.assertEqual(found(rule, "engine/core/a.h", "#pragma once\n#ifdef __AVX2__\n#endif\n"), [2])
+        self.assertEqual(found(rule, "kernels/isa.cpp", "#if __x86_64__\n#endif\n"), [])
+
     def test_skips(self):
         rule = rules_code.skips
         self.assertEqual(found(rule, "tests/a.cpp", "GTEST_SKIP()" + ";\n"), [1])
