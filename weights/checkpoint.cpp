@@ -1,0 +1,137 @@
+#include "weights/checkpoint.h"
+
+#include <algorithm>
+#include <map>
+
+#include "weights/base/error.h"
+#include "weights/base/text.h"
+
+namespace linnet::weights {
+namespace {
+
+constexpr char kSingleFile[] = "model.safetensors";
+constexpr char kIndexFile[] = "model.safetensors.index.json";
+
+json::Document read_config(const Directory& directory) {
+  auto config = read_json(directory, "config.json", json::kConfigBytes);
+  if (!config) {
+    throw Error(ErrorCode::kIo, directory.name() + ": has no config.json: no model directory");
+  }
+  config->root().members();  // an object, or an error that says so
+  return std::move(*config);
+}
+
+// No weights that can be read: say what there is instead and what to do about it.
+[[noreturn]] void fail_without_weights(const Directory& directory) {
+  for (const char* file : {"pytorch_model.bin", "pytorch_model.bin.index.json", "model.ckpt",
+                           "tf_model.h5", "flax_model.msgpack"}) {
+    if (!directory.open(file)) continue;
+    const std::string& name = directory.name();
+    throw Error(ErrorCode::kUnsupported,
+                directory.name_of(file) +
+                    ": found only weights in a format that is not read here, "
+                    "expected model.safetensors. Convert it where you trust its source: python -c "
+                    "\"from transformers import AutoModel; AutoModel.from_pretrained('" +
+                    name + "').save_pretrained('" + name + "', safe_serialization=True)\"");
+  }
+  throw Error(ErrorCode::kIo,
+              directory.name() + ": has neither " + kSingleFile + " nor " + kIndexFile);
+}
+
+}  // namespace
+
+std::optional<json::Document> read_json(const Directory& directory, std::string_view name,
+                                        std::int64_t max_bytes) {
+  const auto text = directory.read(name, max_bytes);
+  if (!text) return std::nullopt;
+  return json::parse(*text, directory.name_of(name), max_bytes);
+}
+
+Checkpoint::Checkpoint(const std::filesystem::path& path, const OpenOptions& options)
+    : directory_(path, options.symlinks), config_(read_config(directory_)) {
+  auto single = directory_.open(kSingleFile, options.access);
+  const auto index = read_json(kIndexFile, json::kIndexBytes);
+  if (single) {
+    if (index) {
+      warnings_.push_back(directory_.name() + ": has both " + kSingleFile + " and " + kIndexFile +
+                          "; the index is not used");
+    }
+    files_.emplace_back(std::move(*single));
+    tensors_.assign(files_[0].tensors().begin(), files_[0].tensors().end());
+  } else if (index) {
+    open_shards(*index, options.access);
+  } else {
+    fail_without_weights(directory_);
+  }
+}
+
+// weight_map and shards must tell the same: every tensor in the shard that is named for it, and
+// there only.
+void Checkpoint::open_shards(const json::Document& index, FileAccess access) {
+  const json::Value map = index.root().at("weight_map");
+  std::map<std::string_view, std::string_view> shard_of;  // of each tensor
+  std::map<std::string_view, std::size_t> file_of;        // of each shard
+  for (const json::Member m : map.members()) {
+    const std::string_view shard = m.value.string();
+    if (!is_plain_name(shard))
+      m.value.fail("shard name " + quote(shard) + " is not a plain file name");
+    shard_of.emplace(m.key, shard);
+    if (!file_of.emplace(shard, files_.size()).second) continue;
+    auto file = directory_.open(shard, access);
+    if (!file) m.value.fail("the shard " + quote(shard) + " is missing");
+    files_.emplace_back(std::move(*file));
+  }
+  std::int64_t total = 0;
+  for (const auto& [shard, file] : file_of) {
+    for (const TensorView& tensor : files_[file].tensors()) {
+      const auto expected = shard_of.find(tensor.name);
+      const auto fail = [&](const std::string& what) {
+        throw Error(ErrorCode::kFormat,
+                    directory_.name_of(shard) + ": tensor " + quote(tensor.name) + what);
+      };
+      if (expected == shard_of.end()) fail(" is not in the index, or in two shards");
+      if (expected->second != shard) {
+        fail(" belongs to the shard " + quote(expected->second) + " by the index");
+      }
+      shard_of.erase(expected);
+      tensors_.push_back(tensor);
+      total += static_cast<std::int64_t>(tensor.bytes.size());
+    }
+  }
+  if (!shard_of.empty()) {
+    const auto& [tensor, shard] = *shard_of.begin();
+    map.at(tensor).fail("the shard " + quote(shard) + " has no such tensor");
+  }
+  if (const auto metadata = index.root().find_non_null("metadata")) {
+    const auto claimed = metadata->find_non_null("total_size");
+    if (claimed && claimed->number() != static_cast<double>(total)) {
+      warnings_.push_back(directory_.name_of(kIndexFile) + ": total_size is not the " +
+                          std::to_string(total) + " bytes of the tensors");
+    }
+  }
+  std::sort(tensors_.begin(), tensors_.end(),
+            [](const TensorView& a, const TensorView& b) { return a.name < b.name; });
+}
+
+const TensorView* Checkpoint::find(std::string_view name) const {
+  const auto it = std::lower_bound(
+      tensors_.begin(), tensors_.end(), name,
+      [](const TensorView& tensor, std::string_view wanted) { return tensor.name < wanted; });
+  return it != tensors_.end() && it->name == name ? &*it : nullptr;
+}
+
+void Checkpoint::release(const TensorView& tensor) const {
+  for (const Safetensors& file : files_) {
+    const auto bytes = file.file().bytes();
+    if (tensor.bytes.data() >= bytes.data() && tensor.bytes.data() < bytes.data() + bytes.size()) {
+      file.file().release(tensor.bytes);
+    }
+  }
+}
+
+std::optional<json::Document> Checkpoint::read_json(std::string_view name,
+                                                    std::int64_t max_bytes) const {
+  return weights::read_json(directory_, name, max_bytes);
+}
+
+}  // namespace linnet::weights
