@@ -1,0 +1,129 @@
+#include "kernels/avx2/avx2.h"
+#include "kernels/avx2/chains.h"
+#include "kernels/avx2/softmax.h"
+
+// Scores and values are matrix products of the form of chains.h: keys are packed so that lanes run
+// over keys; values are read where they are, lanes over the head's columns, except the last columns
+// of a head whose width is no multiple of 16, which are copied and padded. 6 queries at a time.
+namespace linnet::kernels::avx2 {
+namespace {
+
+constexpr std::int64_t kPanel = 16;
+constexpr int kRows = 6;
+
+std::int64_t round_up(std::int64_t n) { return (n + kPanel - 1) / kPanel * kPanel; }
+
+/// Row stride of the scores: one line more than the keys need, so that rows do not share a cache
+/// set when the keys are a power of two.
+std::int64_t score_stride(std::int64_t keys) { return round_up(keys) + 16; }
+
+/// The parts of the scratch memory.
+struct Scratch {
+  float* keys;         // [keys/16][head_width][16]
+  float* last_values;  // [keys][16]: columns head_width - head_width % 16 and up, padded with 0
+  float* scores;       // [6][score_stride]
+};
+
+Scratch place(const AttentionF32Args& a) {
+  Scratch s;
+  s.keys = a.scratch;
+  s.last_values = s.keys + round_up(a.keys) * a.head_width;
+  s.scores = s.last_values + a.keys * kPanel;
+  return s;
+}
+
+void pack_keys(float* packed, const AttentionF32Args& a) {
+  for (std::int64_t j = 0; j < a.keys; j += kPanel) {
+    const std::int64_t width = a.keys - j < kPanel ? a.keys - j : kPanel;
+    float* panel = packed + j * a.head_width;
+    for (std::int64_t d = 0; d < a.head_width; ++d) {
+      for (std::int64_t lane = 0; lane < kPanel; ++lane) {
+        panel[d * kPanel + lane] = lane < width ? a.k[(j + lane) * a.ld_qkv + d] : 0.0f;
+      }
+    }
+  }
+}
+
+void pack_last_values(float* packed, const AttentionF32Args& a) {
+  const std::int64_t full = a.head_width / kPanel * kPanel;
+  for (std::int64_t j = 0; j < a.keys; ++j) {
+    for (std::int64_t lane = 0; lane < kPanel; ++lane) {
+      const std::int64_t d = full + lane;
+      packed[j * kPanel + lane] = d < a.head_width ? a.v[j * a.ld_qkv + d] : 0.0f;
+    }
+  }
+}
+
+/// s[r, j .. j+15] = (q·k)·scale
+template <int R>
+void scores(const AttentionF32Args& a, const Scratch& s, std::int64_t query, std::int64_t j) {
+  __m256 acc[R][2];
+  chains<R, 1>(acc, a.q + query * a.ld_qkv, a.ld_qkv, s.keys + j * a.head_width, kPanel, 0,
+               a.head_width);
+  const __m256 scale = _mm256_set1_ps(a.scale);
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+    float* row = s.scores + r * score_stride(a.keys) + j;
+    _mm256_storeu_ps(row, acc[r][0] * scale);
+    _mm256_storeu_ps(row + 8, acc[r][1] * scale);
+  }
+}
+
+/// y[r, d .. d+width) = (e·v)·inverse[r], width <= 16
+template <int R>
+void values(const AttentionF32Args& a, const Scratch& s, const float* inverse, std::int64_t query,
+            std::int64_t d) {
+  const std::int64_t width = a.head_width - d;
+  const bool full = width >= kPanel;
+  __m256 acc[R][2];
+  chains<R, 1>(acc, s.scores, score_stride(a.keys), full ? a.v + d : s.last_values,
+               full ? a.ld_qkv : kPanel, 0, a.keys);
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+    const __m256 scale = _mm256_set1_ps(inverse[r]);
+    float* y = a.y + (query + r) * a.ldy + d;
+    if (full) {
+      _mm256_storeu_ps(y, acc[r][0] * scale);
+      _mm256_storeu_ps(y + 8, acc[r][1] * scale);
+    } else {
+      store(y, acc[r][0] * scale, first(width));
+      if (width > 8) store(y + 8, acc[r][1] * scale, first(width - 8));
+    }
+  }
+}
+
+template <int R>
+void attend(const AttentionF32Args& a, const Scratch& s, std::int64_t query) {
+  for (std::int64_t j = 0; j < a.keys; j += kPanel) scores<R>(a, s, query, j);
+  float inverse[R];
+  for (int r = 0; r < R; ++r) {
+    float* row = s.scores + r * score_stride(a.keys);
+    inverse[r] = exp_of_row(row, row, a.keys);
+  }
+  for (std::int64_t d = 0; d < a.head_width; d += kPanel) values<R>(a, s, inverse, query, d);
+}
+
+using AttendFn = void (*)(const AttentionF32Args&, const Scratch&, std::int64_t);
+constexpr AttendFn kAttend[kRows] = {attend<1>, attend<2>, attend<3>,
+                                     attend<4>, attend<5>, attend<6>};
+
+}  // namespace
+
+std::int64_t attention_f32_scratch_floats(std::int64_t keys, std::int64_t head_width) noexcept {
+  return round_up(keys) * head_width + keys * kPanel + kRows * score_stride(keys);
+}
+
+void attention_f32(const AttentionF32Args& a) noexcept {
+  const std::int64_t queries = a.query_end - a.query_begin;
+  if (queries <= 0) return;
+  const Scratch s = place(a);
+  pack_keys(s.keys, a);
+  if (a.head_width % kPanel != 0) pack_last_values(s.last_values, a);
+  const std::int64_t blocks = (queries + kRows - 1) / kRows;
+  for (std::int64_t i = 0; i < blocks; ++i) {
+    const Part part = part_of(queries, blocks, i);
+    kAttend[part.size - 1](a, s, a.query_begin + part.begin);
+  }
+}
+
+}  // namespace linnet::kernels::avx2

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "kernels/ops.h"
+
+// AVX2, FMA and F16C.
+// Contracts: kernels/ops.h.
+namespace linnet::kernels::avx2 {
+
+/// Weights as [N/16][K][16].
+inline constexpr std::int64_t kGemmF32ColumnStep = 16;
+std::int64_t gemm_f32_packed_floats(std::int64_t N, std::int64_t K) noexcept;
+void gemm_f32_pack(float* packed, const float* w, std::int64_t stride_n, std::int64_t stride_k,
+                   std::int64_t N, std::int64_t K, std::int64_t n_begin,
+                   std::int64_t n_end) noexcept;
+void gemm_f32(const GemmF32Args& args) noexcept;
+
+void layer_norm_f32(float* y, float* mean, float* rstd, const float* x, const float* gamma,
+                    const float* beta, std::int64_t M, std::int64_t D, float eps) noexcept;
+
+void softmax_f32(float* y, std::int64_t ldy, const float* x, std::int64_t ldx, std::int64_t M,
+                 std::int64_t N) noexcept;
+
+void activate_f32(float* y, const float* x, std::int64_t n, Activation activation) noexcept;
+
+void normalize_l2_f32(float* y, const float* x, std::int64_t M, std::int64_t D, float eps) noexcept;
+
+std::int64_t attention_f32_scratch_floats(std::int64_t keys, std::int64_t head_width) noexcept;
+void attention_f32(const AttentionF32Args& args) noexcept;
+
+}  // namespace linnet::kernels::avx2

@@ -1,0 +1,103 @@
+#include "kernels/avx2/avx2.h"
+#include "kernels/avx2/chains.h"
+
+// y = x·Wᵀ, 6 rows x 16 columns at a time; fewer rows take more panels, so that at least 8 chains
+// are in flight.
+namespace linnet::kernels::avx2 {
+namespace {
+
+constexpr std::int64_t kPanel = kGemmF32ColumnStep;
+constexpr int kRows = 6;
+
+/// Bias, activation and residual of R rows and `width` columns, through a tile that stays in the
+/// first-level cache: y may be the residual, so nothing is stored there before its residual is
+/// read.
+template <int R, int P>
+void finish(const GemmF32Args& a, std::int64_t m, std::int64_t n, std::int64_t width,
+            float (&tile)[R * P * 16]) {
+  for (int r = 0; r < R; ++r) {
+    float* row = tile + r * P * 16;
+    if (a.bias != nullptr) {
+      for_each_8(width, [&](std::int64_t j, auto, auto lanes) {
+        store(row + j, load(row + j, lanes) + load(a.bias + n + j, lanes), lanes);
+      });
+    }
+  }
+  if (a.activation != Activation::kNone) activate_f32(tile, tile, R * P * 16, a.activation);
+  for (int r = 0; r < R; ++r) {
+    const float* row = tile + r * P * 16;
+    float* y = a.y + (m + r) * a.ldy + n;
+    if (a.residual != nullptr) {
+      const float* residual = a.residual + (m + r) * a.ld_residual + n;
+      for_each_8(width, [&](std::int64_t j, auto, auto lanes) {
+        store(y + j, load(residual + j, lanes) + load(row + j, lanes), lanes);
+      });
+    } else {
+      for_each_8(width, [&](std::int64_t j, auto, auto lanes) {
+        store(y + j, load(row + j, lanes), lanes);
+      });
+    }
+  }
+}
+
+/// R rows of P panels that begin at column n and hold `width` columns.
+template <int R, int P>
+void block(const GemmF32Args& a, std::int64_t m, std::int64_t n, std::int64_t width) {
+  __m256 acc[R][2 * P];
+  chains<R, P>(acc, a.x + m * a.ldx, a.ldx, a.w + n * a.K, kPanel, kPanel * a.K, a.K);
+  alignas(32) float tile[R * P * 16];
+  store_tile<R, P>(tile, acc);
+  finish<R, P>(a, m, n, width, tile);
+}
+
+/// The kernels for R rows: one panel at a time, and `panels` at a time.
+using BlockFn = void (*)(const GemmF32Args&, std::int64_t, std::int64_t, std::int64_t);
+struct Functions {
+  std::int64_t panels;
+  BlockFn many, one;
+};
+template <int R, int P>
+constexpr Functions kOfRows = {P, block<R, P>, block<R, 1>};
+constexpr Functions kFunctions[kRows] = {kOfRows<1, 4>, kOfRows<2, 2>, kOfRows<3, 2>,
+                                         kOfRows<4, 1>, kOfRows<5, 1>, kOfRows<6, 1>};
+
+}  // namespace
+
+std::int64_t gemm_f32_packed_floats(std::int64_t N, std::int64_t K) noexcept {
+  return (N + kPanel - 1) / kPanel * kPanel * K;
+}
+
+void gemm_f32_pack(float* packed, const float* w, std::int64_t stride_n, std::int64_t stride_k,
+                   std::int64_t N, std::int64_t K, std::int64_t n_begin,
+                   std::int64_t n_end) noexcept {
+  static_cast<void>(N);
+  for (std::int64_t n = n_begin; n < n_end; n += kPanel) {
+    const std::int64_t width = n_end - n < kPanel ? n_end - n : kPanel;
+    float* panel = packed + n * K;
+    for (std::int64_t k = 0; k < K; ++k) {
+      for (std::int64_t j = 0; j < kPanel; ++j) {
+        panel[k * kPanel + j] = j < width ? w[(n + j) * stride_n + k * stride_k] : 0.0f;
+      }
+    }
+  }
+}
+
+void gemm_f32(const GemmF32Args& a) noexcept {
+  if (a.M <= 0) return;
+  const std::int64_t blocks = (a.M + kRows - 1) / kRows;
+  const std::int64_t panels = kFunctions[part_of(a.M, blocks, 0).size - 1].panels;
+  for (std::int64_t n = a.n_begin; n < a.n_end;) {
+    const std::int64_t left = a.n_end - n;
+    const bool many = panels > 1 && left >= panels * kPanel;  // then there is one block of rows
+    const std::int64_t room = many ? panels * kPanel : kPanel;
+    const std::int64_t width = left < room ? left : room;
+    for (std::int64_t i = 0; i < blocks; ++i) {
+      const Part rows = part_of(a.M, blocks, i);
+      const Functions& f = kFunctions[rows.size - 1];
+      (many ? f.many : f.one)(a, rows.begin, n, width);
+    }
+    n += width;
+  }
+}
+
+}  // namespace linnet::kernels::avx2

@@ -1,0 +1,125 @@
+#include "kernels/avx512/avx512.h"
+#include "kernels/avx512/chains.h"
+#include "kernels/avx512/softmax.h"
+
+// Scores and values are matrix products of the form of chains.h: keys are packed so that lanes run
+// over keys, values are read where they are, lanes over the head's columns. 8 queries at a time,
+// whose scores stay in the first- or second-level cache; no score is computed twice.
+namespace linnet::kernels::avx512 {
+namespace {
+
+constexpr std::int64_t kPanel = 48;
+constexpr int kRows = 8, kVectors = 3;
+
+std::int64_t round_up_16(std::int64_t n) { return (n + 15) / 16 * 16; }
+
+/// Row stride of the scores: one line more than the keys need, so that rows do not share a cache
+/// set when the keys are a power of two.
+std::int64_t score_stride(std::int64_t keys) { return round_up_16(keys) + 16; }
+
+/// packed[panel][d][lane over keys], panels as in gemm_f32; absent keys are 0.
+void pack_keys(float* packed, const AttentionF32Args& a) {
+  for (std::int64_t j = 0; j < a.keys; j += kPanel) {
+    const std::int64_t width = a.keys - j < kPanel ? a.keys - j : kPanel;
+    const std::int64_t padded = round_up_16(width);
+    float* panel = packed + j * a.head_width;
+    for (std::int64_t d = 0; d < a.head_width; ++d) {
+      for (std::int64_t lane = 0; lane < padded; ++lane) {
+        panel[d * padded + lane] = lane < width ? a.k[(j + lane) * a.ld_qkv + d] : 0.0f;
+      }
+    }
+  }
+}
+
+/// A block of queries: the first one, and where its scores and results go.
+struct Block {
+  std::int64_t query;
+  float* scores;
+  std::int64_t stride;
+};
+
+/// s[r, j .. j + 16·V) = (q·k)·scale; lanes past the last key hold +0 or -0.
+template <int R, int V>
+void scores(const AttentionF32Args& a, const Block& b, const float* panel, std::int64_t j) {
+  __m512 acc[R][V];
+  chains<R, V>(acc, a.q + b.query * a.ld_qkv, a.ld_qkv, panel, V * 16, a.head_width, 0xFFFF);
+  const __m512 scale = _mm512_set1_ps(a.scale);
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) {
+      _mm512_storeu_ps(b.scores + r * b.stride + j + 16 * v, acc[r][v] * scale);
+    }
+  }
+}
+
+/// y[r, d .. d + 16·V) = (e·v)·inverse[r]; `last` masks the last vector.
+template <int R, int V>
+void values(const AttentionF32Args& a, const Block& b, const float* inverse, std::int64_t d,
+            __mmask16 last) {
+  __m512 acc[R][V];
+  chains<R, V>(acc, b.scores, b.stride, a.v + d, a.ld_qkv, a.keys, last);
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+    const __m512 scale = _mm512_set1_ps(inverse[r]);
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) {
+      _mm512_mask_storeu_ps(a.y + (b.query + r) * a.ldy + d + 16 * v, v == V - 1 ? last : 0xFFFF,
+                            acc[r][v] * scale);
+    }
+  }
+}
+
+using ScoresFn = void (*)(const AttentionF32Args&, const Block&, const float*, std::int64_t);
+using ValuesFn = void (*)(const AttentionF32Args&, const Block&, const float*, std::int64_t,
+                          __mmask16);
+struct Functions {
+  ScoresFn scores[kVectors];
+  ValuesFn values[kVectors];
+};
+template <int R>
+constexpr Functions kOfRows = {{scores<R, 1>, scores<R, 2>, scores<R, 3>},
+                               {values<R, 1>, values<R, 2>, values<R, 3>}};
+constexpr Functions kFunctions[kRows] = {kOfRows<1>, kOfRows<2>, kOfRows<3>, kOfRows<4>,
+                                         kOfRows<5>, kOfRows<6>, kOfRows<7>, kOfRows<8>};
+
+void attend(const AttentionF32Args& a, const Block& b, std::int64_t rows, const float* keys) {
+  const Functions& f = kFunctions[rows - 1];
+  for (std::int64_t j = 0; j < a.keys; j += kPanel) {
+    const std::int64_t width = a.keys - j < kPanel ? a.keys - j : kPanel;
+    f.scores[(width - 1) / 16](a, b, keys + j * a.head_width, j);
+  }
+  float inverse[kRows];
+  for (std::int64_t r = 0; r < rows; ++r) {
+    float* row = b.scores + r * b.stride;
+    inverse[r] = exp_of_row(row, row, a.keys);
+  }
+  const std::int64_t vectors = (a.head_width + 15) / 16;
+  const std::int64_t groups = (vectors + kVectors - 1) / kVectors;
+  for (std::int64_t g = 0; g < groups; ++g) {
+    const Part part = part_of(vectors, groups, g);
+    const std::int64_t last = 16 * (part.begin + part.size - 1);
+    f.values[part.size - 1](a, b, inverse, 16 * part.begin, first(a.head_width - last));
+  }
+}
+
+}  // namespace
+
+std::int64_t attention_f32_scratch_floats(std::int64_t keys, std::int64_t head_width) noexcept {
+  return round_up_16(keys) * head_width + kRows * score_stride(keys);
+}
+
+void attention_f32(const AttentionF32Args& a) noexcept {
+  const std::int64_t queries = a.query_end - a.query_begin;
+  if (queries <= 0) return;
+  float* keys = a.scratch;
+  pack_keys(keys, a);
+  float* rows_of_scores = keys + round_up_16(a.keys) * a.head_width;
+  const std::int64_t blocks = (queries + kRows - 1) / kRows;
+  for (std::int64_t i = 0; i < blocks; ++i) {
+    const Part part = part_of(queries, blocks, i);
+    attend(a, {a.query_begin + part.begin, rows_of_scores, score_stride(a.keys)}, part.size, keys);
+  }
+}
+
+}  // namespace linnet::kernels::avx512

@@ -1,0 +1,90 @@
+#include "kernels/isa.h"
+
+#include <cpuid.h>
+
+#include <array>
+#include <cstdint>
+
+#include "kernels/cpu.h"
+
+namespace linnet::kernels {
+namespace {
+
+constexpr std::array<Isa, 3> kLevels = {Isa::kReference, Isa::kAvx2, Isa::kAvx512};
+
+constexpr std::uint32_t bit(int n) { return std::uint32_t{1} << n; }
+
+// CPUID leaf 1, ECX
+constexpr std::uint32_t kFma = bit(12), kMovbe = bit(22), kOsxsave = bit(27), kAvx = bit(28),
+                        kF16c = bit(29);
+// CPUID leaf 7, EBX
+constexpr std::uint32_t kBmi1 = bit(3), kAvx2 = bit(5), kBmi2 = bit(8), kAvx512F = bit(16),
+                        kAvx512Dq = bit(17), kAvx512Bw = bit(30), kAvx512Vl = bit(31);
+// CPUID leaf 0x80000001, ECX
+constexpr std::uint32_t kLzcnt = bit(5);
+// XCR0: the register state that the operating system saves and restores.
+constexpr std::uint64_t kSse = 1 << 1, kYmm = 1 << 2, kMasks = 1 << 5, kZmmLow = 1 << 6,
+                        kZmmHigh = 1 << 7;
+
+template <class T>
+bool has(T value, T wanted) {
+  return (value & wanted) == wanted;
+}
+
+std::uint64_t read_xcr0() noexcept {
+  std::uint32_t low = 0, high = 0;
+  asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return std::uint64_t{high} << 32 | low;
+}
+
+}  // namespace
+
+CpuRegisters read_cpu() noexcept {
+  CpuRegisters r;
+  std::uint32_t a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid(1, &a, &b, &c, &d) != 0) r.leaf1_ecx = c;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) != 0) r.leaf7_ebx = b;
+  if (__get_cpuid(0x80000001u, &a, &b, &c, &d) != 0) r.extended1_ecx = c;
+  if (has(r.leaf1_ecx, kOsxsave)) r.xcr0 = read_xcr0();  // without OSXSAVE the instruction faults
+  return r;
+}
+
+std::span<const Isa> isas_of(const CpuRegisters& r) noexcept {
+  const std::span<const Isa> all = kLevels;
+  const bool v3 = has(r.leaf1_ecx, kFma | kMovbe | kOsxsave | kAvx | kF16c) &&
+                  has(r.leaf7_ebx, kBmi1 | kAvx2 | kBmi2) && has(r.extended1_ecx, kLzcnt) &&
+                  has(r.xcr0, kSse | kYmm);
+  if (!v3) return all.first(0);
+  const bool avx512 = has(r.leaf7_ebx, kAvx512F | kAvx512Dq | kAvx512Bw | kAvx512Vl) &&
+                      has(r.xcr0, kMasks | kZmmLow | kZmmHigh);
+  return avx512 ? all : all.first(2);
+}
+
+const char* name(Isa isa) noexcept {
+  switch (isa) {
+    case Isa::kReference:
+      return "reference";
+    case Isa::kAvx2:
+      return "avx2";
+    case Isa::kAvx512:
+      return "avx512";
+  }
+  return "unknown";
+}
+
+bool parse_isa(std::string_view text, Isa& isa) noexcept {
+  for (const Isa level : kLevels) {
+    if (text == name(level)) {
+      isa = level;
+      return true;
+    }
+  }
+  return false;
+}
+
+std::span<const Isa> supported_isas() noexcept {
+  static const std::span<const Isa> found = isas_of(read_cpu());
+  return found;
+}
+
+}  // namespace linnet::kernels

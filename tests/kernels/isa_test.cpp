@@ -1,0 +1,108 @@
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "kernels/cpu.h"
+#include "tests/kernels/levels.h"
+
+namespace linnet::kernels {
+namespace {
+
+/// A machine with everything.
+constexpr CpuRegisters kAll = {
+    .leaf1_ecx = 0xFFFFFFFF, .leaf7_ebx = 0xFFFFFFFF, .extended1_ecx = 0xFFFFFFFF, .xcr0 = 0xE7};
+
+TEST(Isa, NamesAreParsedBack) {
+  for (const Isa isa : {Isa::kReference, Isa::kAvx2, Isa::kAvx512}) {
+    Isa found = Isa::kReference;
+    EXPECT_TRUE(parse_isa(name(isa), found));
+    EXPECT_EQ(found, isa);
+  }
+  Isa unchanged = Isa::kAvx2;
+  for (const char* wrong : {"", "avx", "AVX2", "avx2 ", "avx512_vnni"}) {
+    EXPECT_FALSE(parse_isa(wrong, unchanged)) << wrong;
+  }
+  EXPECT_EQ(unchanged, Isa::kAvx2);
+}
+
+TEST(Isa, AMachineWithEverythingRunsEveryLevel) { EXPECT_EQ(isas_of(kAll).size(), 3u); }
+
+TEST(Isa, EveryBitOfTheMinimumCpuIsNeeded) {
+  for (const int bit : {12, 22, 27, 28, 29}) {  // FMA, MOVBE, OSXSAVE, AVX, F16C
+    CpuRegisters r = kAll;
+    r.leaf1_ecx &= ~(1u << bit);
+    EXPECT_TRUE(isas_of(r).empty()) << "leaf 1 bit " << bit;
+  }
+  for (const int bit : {3, 5, 8}) {  // BMI1, AVX2, BMI2
+    CpuRegisters r = kAll;
+    r.leaf7_ebx &= ~(1u << bit);
+    EXPECT_TRUE(isas_of(r).empty()) << "leaf 7 bit " << bit;
+  }
+  CpuRegisters no_lzcnt = kAll;
+  no_lzcnt.extended1_ecx &= ~(1u << 5);
+  EXPECT_TRUE(isas_of(no_lzcnt).empty());
+}
+
+TEST(Isa, EveryBitOfAvx512IsNeeded) {
+  for (const int bit : {16, 17, 30, 31}) {  // F, DQ, BW, VL
+    CpuRegisters r = kAll;
+    r.leaf7_ebx &= ~(1u << bit);
+    EXPECT_EQ(isas_of(r).size(), 2u) << "leaf 7 bit " << bit;
+  }
+}
+
+TEST(Isa, RegisterStateOfTheOperatingSystemIsNeeded) {
+  for (const int bit : {1, 2}) {  // SSE, AVX
+    CpuRegisters r = kAll;
+    r.xcr0 &= ~(std::uint64_t{1} << bit);
+    EXPECT_TRUE(isas_of(r).empty()) << "XCR0 bit " << bit;
+  }
+  for (const int bit : {5, 6, 7}) {  // masks, low and high halves of zmm
+    CpuRegisters r = kAll;
+    r.xcr0 &= ~(std::uint64_t{1} << bit);
+    EXPECT_EQ(isas_of(r).size(), 2u) << "XCR0 bit " << bit;
+  }
+}
+
+TEST(Isa, SupportedLevelsAreAscending) {
+  const auto found = supported_isas();
+  ASSERT_FALSE(found.empty());
+  EXPECT_EQ(found.front(), Isa::kReference);
+  for (std::size_t i = 1; i < found.size(); ++i) EXPECT_LT(found[i - 1], found[i]);
+}
+
+TEST(KernelTable, EveryLevelProvidesWhatItMust) {
+  for (const Isa isa : test::levels()) {
+    for (const SlotInfo& slot : slots(make_table(isa))) {
+      EXPECT_EQ(slot.provider, isa) << slot.name << " at level " << name(isa);
+    }
+  }
+}
+
+TEST(KernelTable, SlotsAreNamedInOrder) {
+  std::string names;
+  for (const SlotInfo& slot : slots(make_table(Isa::kReference)))
+    names += std::string(slot.name) + " ";
+  EXPECT_EQ(names,
+            "gemm_f32 layer_norm_f32 softmax_f32 activate_f32 normalize_l2_f32 attention_f32 ");
+}
+
+TEST(KernelTable, ASlotThatIsLeftToAWeakerLevelShows) {
+  const Isa strongest = test::levels().back();
+  KernelTable table = make_table(strongest);
+  table.softmax_f32 = make_table(Isa::kReference).softmax_f32;
+  EXPECT_EQ(slots(table)[2].provider, Isa::kReference);
+  EXPECT_EQ(slots(table)[1].provider, strongest);
+}
+
+// CI sets LINNET_EXPECT_ISA to what the runner has; without this a mistake in the detection that
+// disables a level would pass every other test by never running it.
+TEST(Coverage, ExpectedLevelIsTested) {
+  const char* expected = std::getenv("LINNET_EXPECT_ISA");
+  if (expected == nullptr) GTEST_SKIP() << "LINNET_EXPECT_ISA is not set";
+  EXPECT_EQ(std::string(name(supported_isas().back())), expected);
+}
+
+}  // namespace
+}  // namespace linnet::kernels

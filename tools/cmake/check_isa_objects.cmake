@@ -1,0 +1,40 @@
+# Fails when an instruction-set folder could leak into code compiled with other flags, or call what it
+# must not: any weak symbol, any symbol outside linnet::kernels::<isa>, any undefined symbol that is
+# not one of them, and any include beyond the folder and the headers made for it.
+#
+#   cmake -DNM=nm -DISA=avx2 -DFOLDER=kernels/avx2 -DOBJECTS=a.o;b.o -P check_isa_objects.cmake
+string(LENGTH "${ISA}" length)
+set(own "6linnet7kernels${length}${ISA}")
+foreach(object IN LISTS OBJECTS)
+  execute_process(COMMAND ${NM} --defined-only --extern-only ${object}
+                  OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
+  string(REGEX MATCHALL "[^\n]+" lines "${symbols}")
+  foreach(line IN LISTS lines)
+    if(line MATCHES " [VWuvw] " OR NOT line MATCHES "${own}")
+      message(FATAL_ERROR "${object} defines: ${line}")
+    endif()
+  endforeach()
+
+  execute_process(COMMAND ${NM} --undefined-only ${object}
+                  OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
+  string(REGEX MATCHALL "[^\n]+" lines "${symbols}")
+  foreach(line IN LISTS lines)
+    # What a compiler may call by itself: block copies, the stack protector, the table of
+    # position-independent code. No allocation, no function of libm.
+    if(NOT line MATCHES "${own}| (memcpy|memset|memmove|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_)$")
+      if(NOT (DEBUG AND line MATCHES " (fmaf|sqrtf)$"))
+        message(FATAL_ERROR "${object} needs: ${line}")
+      endif()
+    endif()
+  endforeach()
+endforeach()
+
+file(GLOB sources "${FOLDER}/*")
+foreach(source IN LISTS sources)
+  file(STRINGS "${source}" includes REGEX "^#include")
+  foreach(line IN LISTS includes)
+    if(NOT line MATCHES "<(immintrin\\.h|cstdint|cstddef)>|\"kernels/(${ISA}/[a-z0-9_]+|ops|coefficients|formulas)\\.h\"")
+      message(FATAL_ERROR "${source}: ${line}")
+    endif()
+  endforeach()
+endforeach()
