@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 namespace linnet::tokenizer {
 
@@ -65,6 +66,7 @@ struct Padding {
   Side side = Side::kRight;
   std::int32_t pad_id = 0;
   std::int32_t pad_type_id = 0;
+  std::string pad_token = "[PAD]";  ///< for Encoding::tokens
 };
 
 }  // namespace linnet::tokenizer

@@ -141,6 +141,7 @@ class DecodeStream {
  private:
   const Tokenizer* tokenizer_;
   DecodeOptions options_;
+  std::int64_t count_ = 0;
   bool first_ = true;
 };
 

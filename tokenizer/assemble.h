@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "tokenizer/encoding.h"
+#include "tokenizer/options.h"
+#include "tokenizer/post_processor.h"
+#include "tokenizer/token_sink.h"
+#include "tokenizer/truncation.h"
+
+namespace linnet::tokenizer {
+
+/// Tokens that the texts may have together under these options: max_length without the specials, or
+/// as many as there are. Throws TokenizerError (kMaxLengthMissing, kMaxLengthBelowAddedTokens).
+std::int64_t room(const PostProcessor& post_processor, const EncodeOptions& options, Texts texts);
+
+/// Truncates, puts the specials around, and makes the windows of `overflow`: for each further
+/// window of the first text all windows of the second, then the first window with the second's
+/// further ones. Throws TokenizerError.
+Encoding assemble(const PostProcessor& post_processor, const EncodeOptions& options, Texts texts,
+                  const Tokens& first, const Tokens& second);
+
+/// The same for ids alone, without overflow: appends to `ids`, and the type ids to `type_ids`
+/// unless it is null.
+void assemble_ids(const PostProcessor& post_processor, const EncodeOptions& options, Texts texts,
+                  const Tokens& first, const Tokens& second, std::vector<std::int32_t>& ids,
+                  std::vector<std::int32_t>* type_ids);
+
+}  // namespace linnet::tokenizer

@@ -1,0 +1,139 @@
+#include "tokenizer/tokenizer.h"
+
+#include <limits>
+#include <utility>
+
+#include "tokenizer/assemble.h"
+#include "tokenizer/load.h"
+#include "tokenizer/parts.h"
+#include "tokenizer/source_text.h"
+
+namespace linnet::tokenizer {
+namespace {
+
+void tokenize(const Tokenizer::Parts& parts, const SourceText& source, const EncodeOptions& options,
+              Scratch::Buffers& buffers, Tokens& tokens) {
+  tokens.clear();
+  TokenSink sink(tokens, options.tokens ? &parts.d.vocabulary : nullptr);
+  parts.tokenize(source.text(), options.parse_special, buffers, sink);
+  source.to_unit(tokens.spans, options.offsets);
+}
+
+void tokenize_ids(const Tokenizer::Parts& parts, std::string_view text,
+                  const EncodeOptions& options, std::size_t limit, Scratch::Buffers& buffers,
+                  Tokens& tokens) {
+  tokens.clear();
+  const SourceText source(text, options.invalid_utf8);
+  IdSink sink(tokens.ids, limit);
+  parts.tokenize(source.text(), options.parse_special, buffers, sink);
+}
+
+}  // namespace
+
+Scratch::Scratch() : buffers_(std::make_unique<Buffers>()) {}
+Scratch::~Scratch() = default;
+Scratch::Scratch(Scratch&&) noexcept = default;
+Scratch& Scratch::operator=(Scratch&&) noexcept = default;
+
+Tokenizer::Tokenizer(std::unique_ptr<const Parts> parts) : parts_(std::move(parts)) {}
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+Tokenizer::~Tokenizer() = default;
+
+Tokenizer Tokenizer::from_files(const ReadFile& read, const LoadOptions& options) {
+  return Tokenizer(std::make_unique<const Parts>(load_files(read, options)));
+}
+
+Tokenizer Tokenizer::from_json(std::string_view tokenizer_json, const LoadOptions& options) {
+  return Tokenizer(std::make_unique<const Parts>(load_json(tokenizer_json, options)));
+}
+
+Tokenizer Tokenizer::from_vocab(std::string_view vocab_txt, const LoadOptions& options) {
+  return Tokenizer(std::make_unique<const Parts>(load_vocab(vocab_txt, options)));
+}
+
+Encoding Tokenizer::encode(std::string_view text, const EncodeOptions& options,
+                           Scratch& scratch) const {
+  Scratch::Buffers& buffers = scratch.buffers();
+  const SourceText source(text, options.invalid_utf8);
+  tokenize(*parts_, source, options, buffers, buffers.first);
+  return assemble(parts_->d.post_processor, options, Texts::kOne, buffers.first, buffers.second);
+}
+
+Encoding Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {
+  Scratch scratch;
+  return encode(text, options, scratch);
+}
+
+Encoding Tokenizer::encode_pair(std::string_view first, std::string_view second,
+                                const EncodeOptions& options, Scratch& scratch) const {
+  Scratch::Buffers& buffers = scratch.buffers();
+  const SourceText source_first(first, options.invalid_utf8);
+  const SourceText source_second(second, options.invalid_utf8);
+  tokenize(*parts_, source_first, options, buffers, buffers.first);
+  tokenize(*parts_, source_second, options, buffers, buffers.second);
+  return assemble(parts_->d.post_processor, options, Texts::kPair, buffers.first, buffers.second);
+}
+
+Encoding Tokenizer::encode_pair(std::string_view first, std::string_view second,
+                                const EncodeOptions& options) const {
+  Scratch scratch;
+  return encode_pair(first, second, options, scratch);
+}
+
+std::int64_t Tokenizer::encode_ids(std::string_view text, const EncodeOptions& options,
+                                   Scratch& scratch, std::vector<std::int32_t>& ids) const {
+  Scratch::Buffers& buffers = scratch.buffers();
+  const PostProcessor& post_processor = parts_->d.post_processor;
+  // What lies behind a cut on the right is not needed; one token more tells that there is a cut.
+  std::size_t limit = std::numeric_limits<std::size_t>::max();
+  if (options.truncation != Truncation::kNone && options.truncation_side == Side::kRight) {
+    limit = static_cast<std::size_t>(room(post_processor, options, Texts::kOne)) + 1;
+  }
+  tokenize_ids(*parts_, text, options, limit, buffers, buffers.first);
+  const std::size_t before = ids.size();
+  assemble_ids(post_processor, options, Texts::kOne, buffers.first, buffers.second, ids, nullptr);
+  return static_cast<std::int64_t>(ids.size() - before);
+}
+
+std::int64_t Tokenizer::encode_pair_ids(std::string_view first, std::string_view second,
+                                        const EncodeOptions& options, Scratch& scratch,
+                                        std::vector<std::int32_t>& ids,
+                                        std::vector<std::int32_t>& type_ids) const {
+  constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
+  Scratch::Buffers& buffers = scratch.buffers();
+  tokenize_ids(*parts_, first, options, kNoLimit, buffers, buffers.first);
+  tokenize_ids(*parts_, second, options, kNoLimit, buffers, buffers.second);
+  const std::size_t before = ids.size();
+  assemble_ids(parts_->d.post_processor, options, Texts::kPair, buffers.first, buffers.second, ids,
+               &type_ids);
+  return static_cast<std::int64_t>(ids.size() - before);
+}
+
+std::optional<std::int32_t> Tokenizer::id(std::string_view token) const {
+  return id_of(parts_->d, token);
+}
+
+std::optional<std::string_view> Tokenizer::token(std::int32_t id) const {
+  if (const AddedToken* added = parts_->added(id)) return added->content;
+  return parts_->d.vocabulary.token(id);
+}
+
+std::int64_t Tokenizer::vocab_size() const { return parts_->size; }
+std::int64_t Tokenizer::id_limit() const { return parts_->id_limit; }
+std::int64_t Tokenizer::added_specials() const {
+  return parts_->d.post_processor.added(Texts::kOne);
+}
+std::int64_t Tokenizer::added_specials_pair() const {
+  return parts_->d.post_processor.added(Texts::kPair);
+}
+const SpecialIds& Tokenizer::special_ids() const { return parts_->d.special_ids; }
+std::span<const AddedToken> Tokenizer::added_tokens() const { return parts_->d.added; }
+const Facts& Tokenizer::facts() const { return parts_->d.facts; }
+
+bool Tokenizer::is_special(std::int32_t id) const {
+  const AddedToken* added = parts_->added(id);
+  return added != nullptr && added->special;
+}
+
+}  // namespace linnet::tokenizer
