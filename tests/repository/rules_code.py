@@ -27,7 +27,9 @@ MAY_INCLUDE = {
 
 # Headers that only these files may include.
 ONLY_IN = [
-    (r"(imm|x86|[exptsnw]mm)intrin\.h", r"kernels/[a-z0-9_]+/.*|kernels/isa\.cpp|engine/.*\.cpp|tests/.*|bench/.*\.cpp"),
+    (r"(imm|x86|[xptnsaw]mm)intrin\.h",
+     r"kernels/[a-z0-9_]+/.*|kernels/isa\.cpp|engine/.*\.cpp|tests/.*|bench/.*\.cpp"),
+    (r"emmintrin\.h", r"tokenizer/.*\.cpp|engine/.*\.cpp|tests/.*"),  # SSE2: every x86-64 has it
     (r"cpuid\.h", r"kernels/isa\.cpp|tests/.*"),
     (r"omp\.h", r"engine/core/parallel\w*\.cpp|bench/.*\.cpp"),
     (r"(oneapi/)?dnnl.*\.h(pp)?", r"engine/backends/.*\.cpp|tools/.*\.cpp|bench/.*\.cpp"),

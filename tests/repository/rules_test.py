@@ -91,6 +91,8 @@ class CodeRules(unittest.TestCase):
         self.assertEqual(found(rule, "kernels/avx2/gemm_f32.cpp", "#include <omp.h>\n"), [1])
         self.assertEqual(found(rule, "engine/core/parallel_openmp.cpp", "#include <omp.h>\n"), [])
         self.assertEqual(found(rule, "engine/ops/a.cpp", "#include <dnnl.hpp>\n"), [1])
+        self.assertEqual(found(rule, "tokenizer/a.cpp", "#include <emmintrin.h>\n"), [])
+        self.assertEqual(found(rule, "tokenizer/a.cpp", "#include <immintrin.h>\n"), [1])
         self.assertEqual(found(rule, "weights/base/json.h", "#include <nlohmann/json.hpp>\n"), [1])
         self.assertEqual(found(rule, "tokenizer/a.cpp", "#include <thread>\n"), [1])
         self.assertEqual(found(rule, "engine/core/a.cpp", "#include <iostream>\n"), [1])
