@@ -85,9 +85,9 @@ void Checkpoint::open_shards(const json::Document& index, FileAccess access) {
   for (const auto& [shard, file] : file_of) {
     for (const TensorView& tensor : files_[file].tensors()) {
       const auto expected = shard_of.find(tensor.name);
-      const auto fail = [&](const std::string& what) {
+      const auto fail = [&, &in = shard](const std::string& what) {
         throw Error(ErrorCode::kFormat,
-                    directory_.name_of(shard) + ": tensor " + quote(tensor.name) + what);
+                    directory_.name_of(in) + ": tensor " + quote(tensor.name) + what);
       };
       if (expected == shard_of.end()) fail(" is not in the index, or in two shards");
       if (expected->second != shard) {
