@@ -19,7 +19,39 @@ double power_of_two(std::int64_t n) {  // -1022 <= n <= 1023
   return std::bit_cast<double>(static_cast<std::uint64_t>(n + 1023) << 52);
 }
 
+// Taylor series on |r| <= π/4: the first terms left out are below 1e-17.
+double sin_near_zero(double r) {
+  const double r2 = r * r;
+  double p = -1.0 / 1307674368000;
+  for (const double factorial : {6227020800.0, -39916800.0, 362880.0, -5040.0, 120.0, -6.0}) {
+    p = std::fma(p, r2, 1 / factorial);
+  }
+  return std::fma(p * r2, r, r);
+}
+double cos_near_zero(double r) {
+  const double r2 = r * r;
+  double p = 1.0 / 20922789888000;
+  for (const double factorial : {-87178291200.0, 479001600.0, -3628800.0, 40320.0, -720.0, 24.0}) {
+    p = std::fma(p, r2, 1 / factorial);
+  }
+  return std::fma(p * r2, r2, std::fma(-0.5, r2, 1));
+}
+
+// sin(x + quarters · π/2): x less its nearest multiple of π/2, which is taken off in three parts.
+double sin_shifted(double x, std::int64_t quarters) {
+  const double n = (x * 0x1.45f306dc9c883p-1 + kRound) - kRound;
+  double r = std::fma(-n, 0x1.921fb54442d18p+0, x);
+  r = std::fma(-n, 0x1.1a62633145c07p-54, r);
+  r = std::fma(-n, -0x1.f1976b7ed8fbcp-110, r);
+  const std::int64_t quadrant = (static_cast<std::int64_t>(n) + quarters) & 3;
+  const double value = quadrant % 2 == 0 ? sin_near_zero(r) : cos_near_zero(r);
+  return quadrant < 2 ? value : -value;
+}
+
 }  // namespace
+
+double sin(double x) { return sin_shifted(x, 0); }
+double cos(double x) { return sin_shifted(x, 1); }
 
 double exp(double x) {
   if (x != x) return x;

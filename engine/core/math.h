@@ -13,6 +13,10 @@ double exp(double x);
 /// Natural logarithm, within 2 ulp; -infinity at 0, NaN below and for NaN.
 double log(double x);
 
+/// Sine and cosine, within 1e-15 absolute for |x| <= 1e6.
+double sin(double x);
+double cos(double x);
+
 /// 1 / (1 + e^-x), without overflow for any x.
 double sigmoid(double x);
 

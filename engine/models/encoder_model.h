@@ -1,16 +1,65 @@
 #pragma once
 
+#include <string>
+#include <vector>
+
+#include "engine/core/memory.h"
+#include "engine/models/common_config.h"
 #include "engine/models/encoder.h"
 #include "engine/models/encoder_head.h"
+#include "weights/checkpoint.h"
+#include "weights/name_map.h"
 
 namespace linnet {
 
-/// A loaded encoder: immutable, shared by any number of sessions and threads.
+/// What is done about a weight that is NaN or infinite.
+enum class NonFinite { kRefuse, kAllow };
+
+struct LoadOptions {
+  kernels::Isa isa = kernels::Isa::kReference;  // the level to pack for: see choose_isa()
+  int threads = 1;                              // while loading
+  /// The head to load; without one, what `architectures` of config.json says.
+  std::optional<HeadKind> head;
+  weights::Unexpected unexpected = weights::Unexpected::kWarn;
+  NonFinite non_finite = NonFinite::kRefuse;
+};
+
+/// A loaded BERT or DistilBERT: immutable, shared by any number of sessions and threads. Linear
+/// layers are packed copies; word embeddings in F32 stay in the mapped file.
 struct EncoderModel {
+  weights::Checkpoint checkpoint;
+  CommonConfig common;
   EncoderConfig config;
-  kernels::KernelTable kernels;  // the level that the weights are packed for
+  HeadKind head_kind;
+  kernels::KernelTable kernels;  // of the level that the weights are packed for
   EncoderWeights weights;
   EncoderHead head;
+  Block parameters;       // what weights and head point into
+  Block word_embeddings;  // empty where they are read from the file
+  std::vector<weights::NameAccount> account;
+  std::vector<std::string> warnings;
 };
+
+/// What config.json says about an encoder, and the name table that goes with it.
+struct EncoderDescription {
+  CommonConfig common;
+  EncoderConfig config;
+  HeadKind head;
+  std::vector<weights::TensorRule> rules;
+  weights::NameSpelling spelling;
+  bool sinusoidal_positions = false;  // a missing position table is computed
+};
+
+/// Throws kUnsupported for a model_type that is not an encoder of ours.
+EncoderDescription describe_encoder(json::Value config,
+                                    std::optional<HeadKind> head = std::nullopt);
+
+/// Bytes that the packed parameters will take.
+std::int64_t parameter_bytes(const EncoderDescription& description,
+                             const kernels::KernelTable& kernels);
+
+/// Checks every rule of the name table (see weights::map_names), packs, and gives the pages of the
+/// original back to the system. Throws kNumeric for a weight that is not finite.
+EncoderModel load_encoder(weights::Checkpoint checkpoint, const LoadOptions& options);
 
 }  // namespace linnet

@@ -49,6 +49,18 @@ TEST(Math, LogIsWithinTwoUlps) {
   EXPECT_NEAR(math::log(5e-324), std::log(5e-324), 1e-12);
 }
 
+TEST(Math, SineAndCosine) {
+  std::mt19937_64 rng(3);
+  std::uniform_real_distribution<double> wide(-1e6, 1e6), near(-4, 4);
+  for (int i = 0; i < 200000; ++i) {
+    const double x = i % 2 == 0 ? wide(rng) : near(rng);
+    ASSERT_NEAR(math::sin(x), std::sin(x), 1e-15) << x;
+    ASSERT_NEAR(math::cos(x), std::cos(x), 1e-15) << x;
+  }
+  EXPECT_EQ(math::sin(0), 0);
+  EXPECT_EQ(math::cos(0), 1);
+}
+
 TEST(Math, SigmoidNeverOverflows) {
   EXPECT_EQ(math::sigmoid(0), 0.5);
   EXPECT_EQ(math::sigmoid(1e300), 1);
