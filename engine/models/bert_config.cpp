@@ -13,7 +13,7 @@ std::vector<std::int64_t> heads_after_pruning(const CommonConfig& common, std::i
                                               std::int64_t heads) {
   std::vector<std::int64_t> left(static_cast<std::size_t>(layers), heads);
   for (const auto& [layer, pruned] : common.pruned_heads) {
-    const auto fail = [&](const std::string& what) {
+    const auto fail = [layer = layer](const std::string& what) {
       throw Error(ErrorCode::kFormat,
                   "config.json: pruned_heads: layer " + std::to_string(layer) + what);
     };

@@ -100,4 +100,4 @@ def built(files):
             yield f.path, 1, "in no CMakeLists.txt: nothing builds it"
 
 
-RULES = [file_length, function_length, unfinished, names_of_others, whitespace, top_level]
+RULES = [file_length, function_length, unfinished, names_of_others, whitespace, top_level, built]

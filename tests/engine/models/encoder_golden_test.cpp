@@ -88,7 +88,6 @@ void run_batch(EncoderSession& session, const GoldenFile& io, const std::string&
   const GoldenBatch g(io, name);
   const Batch batch{g.tokens, g.positions, g.types, g.starts};
   const std::int64_t B = batch.B(), T = batch.T();
-
   Output last(T, m.config.D), pooled(B, m.config.D);
   Output sequence(B, m.head.sequence_classifier.N), tokens(T, m.head.token_classifier.N),
       vocabulary(T, m.head.decoder.N);
