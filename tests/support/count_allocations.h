@@ -1,0 +1,17 @@
+#pragma once
+
+namespace linnet::test {
+
+void start_counting_allocations();
+int stop_counting_allocations();
+
+/// How often operator new is called by this thread while f runs. Link
+/// tests/support/count_allocations.cpp.
+template <class F>
+int count_allocations(F&& f) {
+  start_counting_allocations();
+  f();
+  return stop_counting_allocations();
+}
+
+}  // namespace linnet::test
