@@ -1,0 +1,123 @@
+// Whole encoders on packed batches of random ids: milliseconds a batch and real tokens a second,
+// for the model shapes, batch shapes and threads that bench/peers measures other engines with.
+#include <benchmark/benchmark.h>
+
+#include <array>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "bench/random_checkpoint.h"
+#include "engine/models/encoder_session.h"
+
+namespace linnet {
+namespace {
+
+struct Shape {
+  const char* name;
+  const char* config;
+};
+constexpr std::array<Shape, 3> kModels{{
+    {"distilbert",
+     R"({"architectures": ["DistilBertForSequenceClassification"], "model_type": "distilbert"})"},
+    {"bert", R"({"architectures": ["BertForSequenceClassification"], "model_type": "bert"})"},
+    {"minilm", R"({"architectures": ["BertForSequenceClassification"], "model_type": "bert",
+                   "hidden_size": 384, "num_hidden_layers": 6, "intermediate_size": 1536})"},
+}};
+
+struct Cell {
+  const char* name;
+  std::vector<std::int64_t> lengths;
+};
+
+// 32 lengths drawn from SST-2: 806 tokens, at most 66.
+const std::vector<std::int64_t> kRagged{66, 52, 48, 45, 42, 40, 38, 35, 33, 31, 30,
+                                        28, 27, 26, 25, 24, 22, 21, 20, 19, 18, 17,
+                                        16, 14, 13, 12, 10, 9,  8,  8,  9,  0};
+
+std::vector<Cell> cells() {
+  std::vector<std::int64_t> ragged = kRagged;
+  std::int64_t sum = 0;
+  for (const std::int64_t n : ragged) sum += n;
+  ragged.back() = 806 - sum;
+  return {{"1x16", {16}},
+          {"1x128", {128}},
+          {"1x384", {384}},
+          {"8x128", std::vector<std::int64_t>(8, 128)},
+          {"32x128", std::vector<std::int64_t>(32, 128)},
+          {"32ragged", ragged}};
+}
+
+const EncoderModel& model_of(const Shape& shape, kernels::Isa isa) {
+  static std::map<std::string, std::unique_ptr<EncoderModel>> models;
+  auto& model = models[std::string(shape.name) + kernels::name(isa)];
+  if (model == nullptr) {
+    const auto directory =
+        std::filesystem::temp_directory_path() / (std::string("linnet-bench-") + shape.name);
+    if (!std::filesystem::exists(directory / "model.safetensors")) {
+      bench::write_random_checkpoint(directory, shape.config);
+    }
+    LoadOptions options;
+    options.isa = isa;
+    options.threads = available_threads();
+    model = std::make_unique<EncoderModel>(load_encoder(weights::Checkpoint(directory), options));
+  }
+  return *model;
+}
+
+void encoder(benchmark::State& state, const Shape& shape, const Cell& cell, kernels::Isa isa,
+             int threads) {
+  const EncoderModel& model = model_of(shape, isa);
+  EncoderSession session(model, {.threads = threads});
+  std::vector<std::int32_t> tokens, positions;
+  std::vector<std::int64_t> starts{0};
+  std::mt19937 rng(1);
+  for (const std::int64_t length : cell.lengths) {
+    for (std::int64_t i = 0; i < length; ++i) {
+      tokens.push_back(static_cast<std::int32_t>(rng() % 30000));
+      positions.push_back(static_cast<std::int32_t>(i));
+    }
+    starts.push_back(static_cast<std::int64_t>(tokens.size()));
+  }
+  const Batch batch{tokens, positions, {}, starts};
+  const std::int64_t C = model.head.sequence_classifier.N;
+  std::vector<float> logits(static_cast<std::size_t>(batch.B() * C));
+  EncoderOutputs out;
+  out.sequence_logits = {logits.data(), batch.B(), C, C};
+  session.run(batch, out);
+  for (auto _ : state) session.run(batch, out);
+  state.counters["tokens/s"] = benchmark::Counter(static_cast<double>(batch.T()),
+                                                  benchmark::Counter::kIsIterationInvariantRate);
+}
+
+void register_all() {
+  for (const Shape& shape : kModels) {
+    for (const Cell& cell : cells()) {
+      for (const kernels::Isa isa : kernels::supported_isas()) {
+        if (isa == kernels::Isa::kReference) continue;
+        for (const int threads : {1, 2}) {
+          const std::string row = std::string("encoder/") + shape.name + "/" + cell.name + "/" +
+                                  kernels::name(isa) + "/threads:" + std::to_string(threads);
+          benchmark::RegisterBenchmark(
+              row.c_str(),
+              [=](benchmark::State& state) { encoder(state, shape, cell, isa, threads); })
+              ->Unit(benchmark::kMillisecond)
+              ->UseRealTime();
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace linnet
+
+int main(int argc, char** argv) {
+  linnet::register_all();
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+}
