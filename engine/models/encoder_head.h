@@ -18,12 +18,12 @@ struct EncoderHead {
 
 /// Where results go; a matrix without data is not computed.
 struct EncoderOutputs {
-  Mat<float> last_hidden_state;                   // [T, D]
-  Mat<float> pooler_output;                       // [B, D] after its activation
-  Mat<float> sequence_logits;                     // [B, C]
-  Mat<float> token_logits;                        // [T, C]
-  Mat<float> vocabulary_logits;                   // [R, V], one row for each of `vocabulary_rows`
-  std::span<const std::int64_t> vocabulary_rows;  // ascending token indices of the batch
+  Mat<float> last_hidden_state{};                   // [T, D]
+  Mat<float> pooler_output{};                       // [B, D] after its activation
+  Mat<float> sequence_logits{};                     // [B, C]
+  Mat<float> token_logits{};                        // [T, C]
+  Mat<float> vocabulary_logits{};                   // [R, V], one row for each of `vocabulary_rows`
+  std::span<const std::int64_t> vocabulary_rows{};  // ascending token indices of the batch
 };
 
 /// Floats of EncoderScratch::head that run_head needs for `tokens` tokens.

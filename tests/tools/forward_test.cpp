@@ -1,0 +1,150 @@
+// `linnet forward` without its command line: goldens in, tensors out, and inputs that are wrong.
+#include "tools/forward/forward.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <functional>
+
+#include "tests/support/golden.h"
+#include "tools/forward/padded_batch.h"
+#include "weights/base/error.h"
+
+namespace linnet::tools {
+namespace {
+
+namespace fs = std::filesystem;
+using weights::DType;
+using weights::TensorToWrite;
+
+class Forward : public testing::Test {
+ protected:
+  const fs::path folder =
+      fs::temp_directory_path() / ("linnet_forward_" + std::to_string(getpid()));
+  const fs::path goldens = test::data_dir() / "goldens";
+
+  void SetUp() override { fs::create_directories(folder); }
+  void TearDown() override { fs::remove_all(folder); }
+
+  ForwardOptions options(const fs::path& model, const fs::path& inputs) const {
+    ForwardOptions o;
+    o.model = model.string();
+    o.inputs = inputs.string();
+    o.outputs = (folder / "out.safetensors").string();
+    o.hidden_states = WithHiddenStates::kYes;
+    o.load.isa = kernels::supported_isas().back();
+    o.session.threads = 2;
+    return o;
+  }
+};
+
+// Where the mask is 0 the golden value is not looked at; ours is 0 there.
+void compare(const test::GoldenFile& got, const test::GoldenFile& want, const std::string& name,
+             const std::string& batch) {
+  std::vector<float> a = got.values<float>(name), b = want.values<float>(name);
+  ASSERT_EQ(got.shape(name), want.shape(name)) << name;
+  const std::string mask_name = batch + ".attention_mask";
+  const auto ids = want.values<std::int64_t>(batch + ".input_ids");
+  const bool per_row = name.ends_with("sentence_embedding") || name.ends_with("pooler_output");
+  if (want.has(mask_name) && !per_row && a.size() % ids.size() == 0) {
+    const auto mask = want.values<std::int64_t>(mask_name);
+    const std::size_t C = a.size() / mask.size();
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      if (mask[i / C] != 0) continue;
+      ASSERT_EQ(a[i], 0.0f) << name << " at a masked place";
+      b[i] = 0;
+    }
+  }
+  test::expect_close(a, b, name);
+}
+
+TEST_F(Forward, WritesWhatTheGoldensHave) {
+  LINNET_NEEDS(goldens);
+  int files = 0, tensors = 0;
+  for (const auto& entry : fs::directory_iterator(goldens)) {
+    const std::string name = entry.path().filename().string();
+    const bool ours = name.starts_with("bert_") || name.starts_with("distilbert_") ||
+                      name.starts_with("st_") || name.starts_with("ce_");
+    if (!ours) continue;
+    SCOPED_TRACE(name);
+    ++files;
+    const fs::path inputs = entry.path() / "io.safetensors";
+    ASSERT_NO_THROW(forward(options(entry.path(), inputs)));
+    const test::GoldenFile got(folder / "out.safetensors"), want(inputs);
+    for (const std::string& batch : want.batches()) {
+      if (!batch.starts_with("b") || !want.has(batch + ".input_ids")) continue;
+      for (const char* output :
+           {"last_hidden_state", "pooler_output", "logits", "start_logits", "end_logits",
+            "prediction_logits", "seq_relationship_logits", "sentence_embedding",
+            "token_embeddings", "hidden_states.0", "hidden_states.1", "hidden_states.2"}) {
+        const std::string full = batch + "." + output;
+        if (!want.has(full)) continue;
+        ASSERT_TRUE(got.has(full)) << full;
+        compare(got, want, full, batch);
+        ++tensors;
+      }
+    }
+  }
+  EXPECT_GE(files, 60);
+  EXPECT_GE(tensors, 500);
+}
+
+struct BadInput {
+  const char* message;
+  std::function<void(std::vector<TensorToWrite>&)> damage;
+};
+
+TEST_F(Forward, RefusesInputsThatAreWrong) {
+  LINNET_NEEDS(goldens / "bert_base");
+  static const std::vector<std::int64_t> ids{1, 2, 3, 4}, big{1, 2, 3, 1LL << 40}, zeros(4),
+      twos(4, 2), far(4, 4096), beyond{1, 2, 3, 99999};
+  static const std::vector<std::int32_t> narrow{1, 2, 3, 4};
+  const auto tensor = [](const char* name, const std::vector<std::int64_t>& v,
+                         std::vector<std::int64_t> shape) {
+    return TensorToWrite{name, DType::kI64, std::move(shape), std::as_bytes(std::span(v))};
+  };
+  const std::vector<BadInput> cases{
+      {"input_ids", [](auto& t) { t[0].name = "ids"; }},
+      {"expected I64",
+       [](auto& t) {
+         t[0].dtype = DType::kI32;
+         t[0].bytes = std::as_bytes(std::span(narrow));
+       }},
+      {"expected [B, T] or [B, choices, T]", [](auto& t) { t[0].shape = {4}; }},
+      {"32 bits", [](auto& t) { t[0].bytes = std::as_bytes(std::span(big)); }},
+      {"without a token",
+       [&](auto& t) {
+         t.push_back(tensor("attention_mask", zeros, {2, 2}));
+       }},
+      {"expected 0 or 1",
+       [&](auto& t) {
+         t.push_back(tensor("attention_mask", twos, {2, 2}));
+       }},
+      {"expected that of input_ids",
+       [&](auto& t) { t.push_back(tensor("attention_mask", ids, {4})); }},
+      {"token id 99999", [](auto& t) { t[0].bytes = std::as_bytes(std::span(beyond)); }},
+      {"position 4096",
+       [&](auto& t) {
+         t.push_back(tensor("position_ids", far, {2, 2}));
+       }},
+  };
+  const fs::path inputs = folder / "in.safetensors";
+  for (const BadInput& bad : cases) {
+    std::vector<TensorToWrite> tensors{tensor("input_ids", ids, {2, 2})};
+    bad.damage(tensors);
+    weights::write_safetensors(inputs.string(), tensors);
+    try {
+      forward(options(goldens / "bert_base", inputs));
+      ADD_FAILURE() << "accepted, expected: " << bad.message;
+    } catch (const Error& e) {
+      EXPECT_NE(std::string(e.what()).find(bad.message), std::string::npos) << e.what();
+      EXPECT_FALSE(fs::exists(folder / "out.safetensors"));
+    }
+    fs::remove(folder / "out.safetensors");
+  }
+  EXPECT_THROW(forward(options(goldens / "bert_base", folder / "nothing.safetensors")), Error);
+  EXPECT_THROW(forward(options(goldens / "nothing", inputs)), Error);
+}
+
+}  // namespace
+}  // namespace linnet::tools
