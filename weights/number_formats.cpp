@@ -1,5 +1,6 @@
 #include "weights/number_formats.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -49,11 +50,21 @@ std::uint16_t float_to_bfloat(float x) {
   return static_cast<std::uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
 }
 
-// The exponent of a NaN or infinity is all ones.
+// The exponent of a NaN or infinity is all ones. Blocks are looked at as a whole, without a branch
+// an element, and searched only when something is in them.
 template <class T>
 std::int64_t first_with_exponent(const std::byte* src, std::int64_t n, T mask) {
-  for (std::int64_t i = 0; i < n; ++i) {
-    if ((load<T>(src, i) & mask) == mask) return i;
+  constexpr std::int64_t kBlock = 1024;
+  for (std::int64_t begin = 0; begin < n; begin += kBlock) {
+    const std::int64_t end = std::min(begin + kBlock, n);
+    T any = 0;
+    for (std::int64_t i = begin; i < end; ++i) {
+      any = static_cast<T>(any | static_cast<T>((load<T>(src, i) & mask) == mask));
+    }
+    if (any == 0) continue;
+    for (std::int64_t i = begin; i < end; ++i) {
+      if ((load<T>(src, i) & mask) == mask) return i;
+    }
   }
   return -1;
 }
