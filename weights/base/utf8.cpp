@@ -24,4 +24,20 @@ std::size_t utf8_decode(std::string_view s, char32_t& c) {
   return c < kLeast[n] || c > 0x10FFFF || surrogate ? 0 : n;
 }
 
+void utf8_append(std::string& text, char32_t c) {
+  const auto byte = [](char32_t bits) {
+    return static_cast<char>(static_cast<std::uint8_t>(bits));
+  };
+  if (c < 0x80) {
+    text += byte(c);
+  } else if (c < 0x800) {
+    text += {byte(0xC0 | c >> 6), byte(0x80 | (c & 0x3F))};
+  } else if (c < 0x10000) {
+    text += {byte(0xE0 | c >> 12), byte(0x80 | (c >> 6 & 0x3F)), byte(0x80 | (c & 0x3F))};
+  } else {
+    text += {byte(0xF0 | c >> 18), byte(0x80 | (c >> 12 & 0x3F)), byte(0x80 | (c >> 6 & 0x3F)),
+             byte(0x80 | (c & 0x3F))};
+  }
+}
+
 }  // namespace linnet

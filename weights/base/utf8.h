@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 namespace linnet {
@@ -13,5 +14,8 @@ inline std::size_t utf8_length(std::string_view text) {
   char32_t c = 0;
   return utf8_decode(text, c);
 }
+
+/// Appends the UTF-8 of `c`, a code point that is no surrogate.
+void utf8_append(std::string& text, char32_t c);
 
 }  // namespace linnet
