@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <string>
@@ -177,6 +178,25 @@ TEST(Json, RefusesDuplicateKeysAmongMany) {
       const std::string message = refused(text + "\"" + key(twin) + "\": 1}");
       EXPECT_NE(message.find(key(twin) + ": this key stands twice"), std::string::npos) << message;
     }
+  }
+}
+
+// Keys chosen to fall on one place of a hash table are still told apart, and in no quadratic time.
+TEST(Json, RefusesDuplicatesAmongKeysThatCollide) {
+  std::string text = "{";
+  int found = 0;
+  for (int i = 0; found < 500; ++i) {
+    const std::string key = std::to_string(i);
+    if (std::hash<std::string_view>()(key) % 1024 >= 4) continue;
+    text.append("\"").append(key).append("\": 0, ");
+    ++found;
+  }
+  EXPECT_EQ(parsed(text + "\"last\": 0}").root().size(), 501);
+  for (const int twin : {1, 250, 499}) {
+    std::size_t at = 0;
+    for (int i = 0; i < twin; ++i) at = text.find(", ", at) + 2;
+    EXPECT_NE(refused(text + text.substr(at, text.find(',', at) - at) + "}").find("stands twice"),
+              std::string::npos);
   }
 }
 

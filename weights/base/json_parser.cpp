@@ -1,10 +1,8 @@
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <charconv>
+#include <functional>
 #include <limits>
 
 #include "weights/base/json_tape.h"
@@ -278,8 +276,7 @@ class Parser {
     constexpr int kMostProbes = 64;
     table_.assign(std::bit_ceil(2 * keys_.size()), kFree);
     for (const std::uint32_t node : keys_) {
-      const std::string_view name = tape_.key(node);
-      std::size_t slot = XXH3_64bits(name.data(), name.size()) & (table_.size() - 1);
+      std::size_t slot = std::hash<std::string_view>()(tape_.key(node)) & (table_.size() - 1);
       int probes = 0;
       for (; table_[slot] != kFree; slot = (slot + 1) & (table_.size() - 1)) {
         if (same(table_[slot], node)) fail_duplicate(node);
