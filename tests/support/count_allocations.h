@@ -2,6 +2,12 @@
 
 namespace linnet::test {
 
+#ifdef LINNET_SANITIZED
+constexpr bool kCountsAllocations = false;  // a sanitizer brings its own operator new
+#else
+constexpr bool kCountsAllocations = true;
+#endif
+
 void start_counting_allocations();
 int stop_counting_allocations();
 
