@@ -215,7 +215,7 @@ TEST(Json, LimitsDepth) {
   };
   parsed(nested(64));
   EXPECT_NE(refused(nested(65)).find("1:65: "), std::string::npos);
-  for (const std::size_t depth : {65, 129, 100'000}) {
+  for (const std::size_t depth : {65u, 129u, 100'000u}) {
     EXPECT_NE(refused(nested(depth)).find("nested deeper than 64 levels"), std::string::npos);
   }
   std::string objects;
