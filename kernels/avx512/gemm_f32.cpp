@@ -17,29 +17,27 @@ struct Panel {
   std::int64_t n, width;  // columns n .. n+width-1
 };
 
-/// Bias, activation and residual of R rows, through a tile that stays in the first-level cache: y
-/// may be the residual, so nothing is stored there before its residual is read.
-template <int R, int V>
-void finish_through_tile(const GemmF32Args& a, const Panel& p, std::int64_t m,
-                         const __m512 (&acc)[R][V], __mmask16 last) {
-  alignas(64) float tile[R * V * 16];
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-    for (int v = 0; v < V; ++v) {
-      __m512 y = acc[r][v];
-      if (a.bias != nullptr) {
-        y = y + _mm512_maskz_loadu_ps(v == V - 1 ? last : 0xFFFF, a.bias + p.n + 16 * v);
+/// Bias, activation and residual of a block whose sums are in a tile [rows][vectors][16], which
+/// stays in the first-level cache. Nothing is stored to y before its residual is read: they may be
+/// the same.
+void finish(const GemmF32Args& a, const Panel& p, std::int64_t m, std::int64_t rows,
+            std::int64_t vectors, float* tile) {
+  if (a.bias != nullptr) {
+    for (std::int64_t v = 0; v < vectors; ++v) {
+      const __mmask16 mask = first(p.width - 16 * v);
+      const __m512 bias = _mm512_maskz_loadu_ps(mask, a.bias + p.n + 16 * v);
+      for (std::int64_t r = 0; r < rows; ++r) {
+        float* y = tile + (r * vectors + v) * 16;
+        _mm512_store_ps(y, _mm512_load_ps(y) + bias);
       }
-      _mm512_store_ps(tile + (r * V + v) * 16, y);
     }
   }
-  activate_f32(tile, tile, R * V * 16, a.activation);
-  for (int r = 0; r < R; ++r) {
-    for (int v = 0; v < V; ++v) {
-      const __mmask16 mask = v == V - 1 ? last : 0xFFFF;
+  activate_f32(tile, tile, rows * vectors * 16, a.activation);
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t v = 0; v < vectors; ++v) {
+      const __mmask16 mask = first(p.width - 16 * v);
       const std::int64_t column = p.n + 16 * v;
-      __m512 y = _mm512_load_ps(tile + (r * V + v) * 16);
+      __m512 y = _mm512_load_ps(tile + (r * vectors + v) * 16);
       if (a.residual != nullptr) {
         y = _mm512_maskz_loadu_ps(mask, a.residual + (m + r) * a.ld_residual + column) + y;
       }
@@ -48,13 +46,26 @@ void finish_through_tile(const GemmF32Args& a, const Panel& p, std::int64_t m,
   }
 }
 
-/// R rows of one panel.
-template <int R, int V>
-void block(const GemmF32Args& a, const Panel& p, std::int64_t m) {
+/// R rows of one panel. Asks for P lines of `ahead` per step.
+template <int R, int V, int P>
+void block(const GemmF32Args& a, const Panel& p, std::int64_t m, const float* ahead) {
+  // The lines of y are fetched while the chains run: with rows of a multiple of 4 KB, stores that
+  // miss cost 5 % otherwise.
+  for (int r = 0; r < R; ++r) {
+    for (int v = 0; v < V; ++v) _mm_prefetch(a.y + (m + r) * a.ldy + p.n + 16 * v, _MM_HINT_T0);
+  }
   __m512 acc[R][V];
-  chains<R, V>(acc, a.x + m * a.ldx, a.ldx, p.w, V * 16, a.K, 0xFFFF);
+  chains<R, V, P>(acc, a.x + m * a.ldx, a.ldx, p.w, V * 16, a.K, 0xFFFF, ahead);
+  if (a.activation != Activation::kNone) {
+    alignas(64) float tile[R * V * 16];  // acc itself must not have an address: it is in registers
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) _mm512_store_ps(tile + (r * V + v) * 16, acc[r][v]);
+    }
+    return finish(a, p, m, R, V, tile);
+  }
   const __mmask16 last = first(p.width - 16 * (V - 1));
-  if (a.activation != Activation::kNone) return finish_through_tile<R, V>(a, p, m, acc, last);
 #pragma GCC unroll 8
   for (int v = 0; v < V; ++v) {
     const __mmask16 mask = v == V - 1 ? last : 0xFFFF;
@@ -75,12 +86,35 @@ void block(const GemmF32Args& a, const Panel& p, std::int64_t m) {
   }
 }
 
-using BlockFn = void (*)(const GemmF32Args&, const Panel&, std::int64_t);
+using BlockFn = void (*)(const GemmF32Args&, const Panel&, std::int64_t, const float*);
+struct Functions {
+  BlockFn narrow[kVectors];  // 1, 2, 3 vectors, of which the last may be partial
+  BlockFn wide[4];           // 3 vectors, asking for 0, 1 or 3 lines per step
+};
 template <int R>
-constexpr BlockFn kOfVectors[kVectors] = {block<R, 1>, block<R, 2>, block<R, 3>};
-constexpr const BlockFn* kBlock[kRows] = {kOfVectors<1>, kOfVectors<2>, kOfVectors<3>,
-                                          kOfVectors<4>, kOfVectors<5>, kOfVectors<6>,
-                                          kOfVectors<7>, kOfVectors<8>};
+constexpr Functions kOfRows = {{block<R, 1, 0>, block<R, 2, 0>, block<R, 3, 0>},
+                               {block<R, 3, 0>, block<R, 3, 1>, nullptr, block<R, 3, 3>}};
+constexpr Functions kFunctions[kRows] = {kOfRows<1>, kOfRows<2>, kOfRows<3>, kOfRows<4>,
+                                         kOfRows<5>, kOfRows<6>, kOfRows<7>, kOfRows<8>};
+
+/// Which weights block i of `blocks` asks for while it computes: `lines` cache lines per step.
+struct Ahead {
+  std::int64_t lines = 0;
+  const float* w = nullptr;
+};
+
+// A panel that is read once is asked for 16 steps (3 KB) ahead when it runs at the speed of the
+// caches, 48 steps when the arithmetic leaves time to reach for memory. A panel that is read by
+// several blocks of rows is in the second-level cache after the first; the last three ask for a
+// third each of the next panel. With weights from memory this is worth 20 to 40 % at 32 rows, from
+// the caches nothing.
+Ahead ahead_of(const GemmF32Args& a, const Panel& p, std::int64_t blocks, std::int64_t i) {
+  const float* next = p.w + kPanel * a.K;
+  const std::int64_t left = blocks - 1 - i;
+  if (blocks == 1) return {3, p.w + (a.M <= 2 ? 16 : 48) * kPanel};
+  if (blocks == 2) return left == 0 ? Ahead{3, next} : Ahead{};
+  return left < 3 ? Ahead{1, next + (2 - left) * a.K * 16} : Ahead{};
+}
 
 }  // namespace
 
@@ -111,7 +145,10 @@ void gemm_f32(const GemmF32Args& a) noexcept {
     const Panel panel = {a.w + n * a.K, n, width};
     for (std::int64_t i = 0; i < blocks; ++i) {
       const Part rows = part_of(a.M, blocks, i);
-      kBlock[rows.size - 1][(width - 1) / 16](a, panel, rows.begin);
+      const Functions& f = kFunctions[rows.size - 1];
+      const Ahead ahead = width < kPanel ? Ahead{} : ahead_of(a, panel, blocks, i);
+      (width < kPanel ? f.narrow[(width - 1) / 16] : f.wide[ahead.lines])(a, panel, rows.begin,
+                                                                          ahead.w);
     }
   }
 }

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <vector>
+
+// Two competitors on a shared machine: neither ever runs alone for long, so that a slow moment meets
+// both. Ratios are reported, never absolute rates of different runs.
+namespace linnet::bench {
+
+struct Comparison {
+  double ours = 0, theirs = 0;         // seconds per call: the least seen
+  double ratio_p25 = 0, ratio_p50 = 0; // theirs / ours, paired in each round; p25: the lower quartile
+};
+
+inline double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// Runs slices of about `slice` seconds of each in turn, `rounds` times.
+template <class Ours, class Theirs>
+Comparison interleave(Ours ours, Theirs theirs, int rounds, double slice) {
+  const auto calls_of = [slice](auto& f) {
+    f();
+    const double start = now();
+    int n = 0;
+    do {
+      f();
+      ++n;
+    } while (now() - start < slice);
+    return n;
+  };
+  const auto time = [](auto& f, int calls) {
+    const double start = now();
+    for (int i = 0; i < calls; ++i) f();
+    return (now() - start) / calls;
+  };
+  const int our_calls = calls_of(ours), their_calls = calls_of(theirs);
+  Comparison c = {.ours = 1e9, .theirs = 1e9};
+  std::vector<double> ratios;
+  for (int i = 0; i < rounds; ++i) {
+    double a = 0, b = 0;
+    if (i % 2 == 0) {
+      a = time(ours, our_calls);
+      b = time(theirs, their_calls);
+    } else {
+      b = time(theirs, their_calls);
+      a = time(ours, our_calls);
+    }
+    c.ours = std::min(c.ours, a);
+    c.theirs = std::min(c.theirs, b);
+    ratios.push_back(b / a);
+  }
+  std::sort(ratios.begin(), ratios.end());
+  c.ratio_p25 = ratios[ratios.size() / 4];
+  c.ratio_p50 = ratios[ratios.size() / 2];
+  return c;
+}
+
+}  // namespace linnet::bench

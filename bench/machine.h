@@ -1,0 +1,14 @@
+#pragma once
+
+#include "kernels/isa.h"
+
+// What this machine can do at this moment. Shared machines drift: print it beside every result.
+namespace linnet::bench {
+
+/// Clock of the core in GHz, from a chain of dependent multiplications (3 cycles each).
+double clock_ghz();
+
+/// FP32 fused multiply-adds with all operands in registers, in GFLOP/s, at the level's width.
+double peak_gflops(kernels::Isa isa);
+
+}  // namespace linnet::bench
