@@ -1,8 +1,8 @@
-// FP32 products against oneDNN, interleaved: ./gemm_f32_onednn [--cold] [--level NAME] [--rounds N]
+// FP32 products against oneDNN, interleaved: bench_gemm_f32_onednn [--cold] [--level NAME]
+// [--rounds N]
 //
-// hot: the same weights in every call; cold: cycling through 256 MB of weights on 2 MB pages, which is
-// what a model sees. Packing of weights is excluded on both sides, bias is included. One thread.
-#include <dnnl.hpp>
+// hot: the same weights in every call; cold: cycling through 256 MB of weights on 2 MB pages, which
+// is what a model sees. Packing of weights is excluded on both sides, bias is included. One thread.
 #include <omp.h>
 #include <sys/mman.h>
 
@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <dnnl.hpp>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -87,7 +88,8 @@ class Cell {
     gemm_.run(a);
   }
   void theirs() {
-    arguments_[DNNL_ARG_WEIGHTS] = their_weights_[static_cast<std::size_t>(their_turn_++ % copies_)];
+    arguments_[DNNL_ARG_WEIGHTS] =
+        their_weights_[static_cast<std::size_t>(their_turn_++ % copies_)];
     primitive_.execute(stream_, arguments_);
   }
   /// The greatest difference of the two results.
@@ -156,8 +158,7 @@ void print_cell(const Options& o, std::int64_t M, Product p, double peak, double
   const std::int64_t copies = o.cold ? (std::int64_t{256} << 20) / bytes + 1 : 1;
   Cell cell(o.isa, M, p, copies);
   const double parity = cell.parity();
-  const Comparison c =
-      interleave([&] { cell.ours(); }, [&] { cell.theirs(); }, o.rounds, 1.5e-3);
+  const Comparison c = interleave([&] { cell.ours(); }, [&] { cell.theirs(); }, o.rounds, 1.5e-3);
   // 2 operations per product and sum; the weights are read once.
   const double gflop = 2e-9 * static_cast<double>(M * p.N * p.K);
   std::printf("%5ld %5ld %5ld  %6.3f  %6.3f  %7.1f %7.1f  %5.1f %%  %6.1f GB/s  %.1e\n",
@@ -170,10 +171,12 @@ void print_cell(const Options& o, std::int64_t M, Product p, double peak, double
 
 void run(const Options& o) {
   const dnnl_version_t* v = dnnl_version();
-  std::printf("# level %s, oneDNN %d.%d.%d, weights %s, 1 thread, clock %.2f GHz, peak %.0f GFLOP/s\n",
-              kernels::name(o.isa), v->major, v->minor, v->patch, o.cold ? "cold" : "hot",
-              clock_ghz(), peak_gflops(o.isa));
-  std::printf("#   M     N     K  p25     p50     ours    oneDNN   share   weights       difference\n");
+  std::printf(
+      "# level %s, oneDNN %d.%d.%d, weights %s, 1 thread, clock %.2f GHz, peak %.0f GFLOP/s\n",
+      kernels::name(o.isa), v->major, v->minor, v->patch, o.cold ? "cold" : "hot", clock_ghz(),
+      peak_gflops(o.isa));
+  std::printf(
+      "#   M     N     K  p25     p50     ours    oneDNN   share   weights       difference\n");
   for (const std::int64_t M : kRows) {
     if (o.only_m != 0 ? M != o.only_m : (o.cold && M > 128) || M > 512) continue;
     const double peak = peak_gflops(o.isa);

@@ -5,13 +5,14 @@
 #include <cstddef>
 #include <vector>
 
-// Two competitors on a shared machine: neither ever runs alone for long, so that a slow moment meets
-// both. Ratios are reported, never absolute rates of different runs.
+// Two competitors on a shared machine: neither ever runs alone for long, so that a slow moment
+// meets both. Ratios are reported, never absolute rates of different runs.
 namespace linnet::bench {
 
 struct Comparison {
-  double ours = 0, theirs = 0;         // seconds per call: the least seen
-  double ratio_p25 = 0, ratio_p50 = 0; // theirs / ours, paired in each round; p25: the lower quartile
+  double ours = 0, theirs = 0;  // seconds per call: the least seen
+  double ratio_p25 = 0,
+         ratio_p50 = 0;  // theirs / ours, paired in each round; p25: the lower quartile
 };
 
 inline double now() {

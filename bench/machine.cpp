@@ -31,7 +31,6 @@ double best(F f) {
 constexpr int kChains = 12;  // two units with a latency of 4 or 5 need 10
 constexpr std::int64_t kSteps = 100'000;
 
-
 __attribute__((target("avx512f"))) void fma512() {
   __m512 acc[kChains] = {};
   const __m512 x = _mm512_set1_ps(0.999f);

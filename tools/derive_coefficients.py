@@ -78,19 +78,24 @@ def fma(a, b, c):
     return to_float(a * b + c)
 
 
+def phi_in_floats(c, t, bound):
+    """gelu_of() of kernels/formulas.h before the maximum with 0 and the product with x."""
+    u = fma(to_float(t * t), to_float(2 / bound**2), -1)
+    s = to_float(u * u)
+    even, odd = c[-2], c[-1]
+    for i in range(len(c) - 4, -1, -2):
+        even, odd = fma(even, s, c[i]), fma(odd, s, c[i + 1])
+    return fma(t, fma(odd, u, even), mpf("0.5"))
+
+
 def gelu_polynomial(bound, degree):
     """(Phi(t) - 1/2)/t as a polynomial in u = 2·(t/bound)^2 - 1, error of Phi. The last coefficient is
     raised until, in float arithmetic, Phi is 1 at the bound and 0 at its negative after max(0, Phi)."""
     t = lambda u: bound * mp.sqrt((u + 1) / 2)
     f = lambda u: (mp.erf(t(u) / mp.sqrt(2)) / 2) / t(u) if u > -1 else 1 / mp.sqrt(2 * mp.pi)
     c, error = float_polynomial(f, lambda u: t(u) + mpf("0.01"), mpf(-1), mpf(1), degree)
-    while True:
-        p = c[-1]
-        for ck in c[-2::-1]:
-            p = fma(p, 1, ck)
-        if fma(bound, p, mpf("0.5")) == 1 and fma(-bound, p, mpf("0.5")) <= 0:
-            break
-        c[-1] += mpf(2) ** -30
+    while phi_in_floats(c, bound, bound) != 1 or phi_in_floats(c, -bound, bound) > 0:
+        c[-1] += mpf(2) ** -32
     show(f"gelu, |t| <= {bound}", c, error)
 
 

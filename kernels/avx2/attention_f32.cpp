@@ -1,5 +1,6 @@
 #include "kernels/avx2/avx2.h"
 #include "kernels/avx2/chains.h"
+#include "kernels/avx2/panel.h"
 #include "kernels/avx2/softmax.h"
 
 // Scores and values are matrix products of the form of chains.h: keys are packed so that lanes run
@@ -8,14 +9,11 @@
 namespace linnet::kernels::avx2 {
 namespace {
 
-constexpr std::int64_t kPanel = 16;
 constexpr int kRows = 6;
-
-std::int64_t round_up(std::int64_t n) { return (n + kPanel - 1) / kPanel * kPanel; }
 
 /// Row stride of the scores: one line more than the keys need, so that rows do not share a cache
 /// set when the keys are a power of two.
-std::int64_t score_stride(std::int64_t keys) { return round_up(keys) + 16; }
+std::int64_t score_stride(std::int64_t keys) { return round_up_16(keys) + 16; }
 
 /// The parts of the scratch memory.
 struct Scratch {
@@ -27,7 +25,7 @@ struct Scratch {
 Scratch place(const AttentionF32Args& a) {
   Scratch s;
   s.keys = a.scratch;
-  s.last_values = s.keys + round_up(a.keys) * a.head_width;
+  s.last_values = s.keys + round_up_16(a.keys) * a.head_width;
   s.scores = s.last_values + a.keys * kPanel;
   return s;
 }
@@ -35,23 +33,13 @@ Scratch place(const AttentionF32Args& a) {
 void pack_keys(float* packed, const AttentionF32Args& a) {
   for (std::int64_t j = 0; j < a.keys; j += kPanel) {
     const std::int64_t width = a.keys - j < kPanel ? a.keys - j : kPanel;
-    float* panel = packed + j * a.head_width;
-    for (std::int64_t d = 0; d < a.head_width; ++d) {
-      for (std::int64_t lane = 0; lane < kPanel; ++lane) {
-        panel[d * kPanel + lane] = lane < width ? a.k[(j + lane) * a.ld_qkv + d] : 0.0f;
-      }
-    }
+    pack_rows(packed + j * a.head_width, a.k + j * a.ld_qkv, a.ld_qkv, width, a.head_width);
   }
 }
 
 void pack_last_values(float* packed, const AttentionF32Args& a) {
   const std::int64_t full = a.head_width / kPanel * kPanel;
-  for (std::int64_t j = 0; j < a.keys; ++j) {
-    for (std::int64_t lane = 0; lane < kPanel; ++lane) {
-      const std::int64_t d = full + lane;
-      packed[j * kPanel + lane] = d < a.head_width ? a.v[j * a.ld_qkv + d] : 0.0f;
-    }
-  }
+  pack_columns(packed, a.v + full, a.ld_qkv, a.head_width - full, a.keys);
 }
 
 /// s[r, j .. j+15] = (q·k)·scale
@@ -110,7 +98,7 @@ constexpr AttendFn kAttend[kRows] = {attend<1>, attend<2>, attend<3>,
 }  // namespace
 
 std::int64_t attention_f32_scratch_floats(std::int64_t keys, std::int64_t head_width) noexcept {
-  return round_up(keys) * head_width + keys * kPanel + kRows * score_stride(keys);
+  return round_up_16(keys) * head_width + keys * kPanel + kRows * score_stride(keys);
 }
 
 void attention_f32(const AttentionF32Args& a) noexcept {

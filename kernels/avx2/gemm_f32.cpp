@@ -1,12 +1,13 @@
 #include "kernels/avx2/avx2.h"
 #include "kernels/avx2/chains.h"
+#include "kernels/avx2/panel.h"
 
 // y = x·Wᵀ, 6 rows x 16 columns at a time; fewer rows take more panels, so that at least 8 chains
 // are in flight.
 namespace linnet::kernels::avx2 {
 namespace {
 
-constexpr std::int64_t kPanel = kGemmF32ColumnStep;
+static_assert(kPanel == kGemmF32ColumnStep);
 constexpr int kRows = 6;
 
 /// Bias, activation and residual of R rows and `width` columns, through a tile that stays in the
@@ -64,7 +65,7 @@ constexpr Functions kFunctions[kRows] = {kOfRows<1, 4>, kOfRows<2, 2>, kOfRows<3
 }  // namespace
 
 std::int64_t gemm_f32_packed_floats(std::int64_t N, std::int64_t K) noexcept {
-  return (N + kPanel - 1) / kPanel * kPanel * K;
+  return round_up_16(N) * K;
 }
 
 void gemm_f32_pack(float* packed, const float* w, std::int64_t stride_n, std::int64_t stride_k,
@@ -74,9 +75,16 @@ void gemm_f32_pack(float* packed, const float* w, std::int64_t stride_n, std::in
   for (std::int64_t n = n_begin; n < n_end; n += kPanel) {
     const std::int64_t width = n_end - n < kPanel ? n_end - n : kPanel;
     float* panel = packed + n * K;
-    for (std::int64_t k = 0; k < K; ++k) {
-      for (std::int64_t j = 0; j < kPanel; ++j) {
-        panel[k * kPanel + j] = j < width ? w[(n + j) * stride_n + k * stride_k] : 0.0f;
+    const float* from = w + n * stride_n;
+    if (stride_k == 1) {
+      pack_rows(panel, from, stride_n, width, K);
+    } else if (stride_n == 1) {
+      pack_columns(panel, from, stride_k, width, K);
+    } else {
+      for (std::int64_t k = 0; k < K; ++k) {
+        for (std::int64_t c = 0; c < kPanel; ++c) {
+          panel[k * kPanel + c] = c < width ? from[c * stride_n + k * stride_k] : 0.0f;
+        }
       }
     }
   }

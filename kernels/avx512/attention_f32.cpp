@@ -1,5 +1,6 @@
 #include "kernels/avx512/avx512.h"
 #include "kernels/avx512/chains.h"
+#include "kernels/avx512/panel.h"
 #include "kernels/avx512/softmax.h"
 
 // Scores and values are matrix products of the form of chains.h: keys are packed so that lanes run
@@ -8,10 +9,7 @@
 namespace linnet::kernels::avx512 {
 namespace {
 
-constexpr std::int64_t kPanel = 48;
 constexpr int kRows = 8, kVectors = 3;
-
-std::int64_t round_up_16(std::int64_t n) { return (n + 15) / 16 * 16; }
 
 /// Row stride of the scores: one line more than the keys need, so that rows do not share a cache
 /// set when the keys are a power of two.
@@ -21,13 +19,7 @@ std::int64_t score_stride(std::int64_t keys) { return round_up_16(keys) + 16; }
 void pack_keys(float* packed, const AttentionF32Args& a) {
   for (std::int64_t j = 0; j < a.keys; j += kPanel) {
     const std::int64_t width = a.keys - j < kPanel ? a.keys - j : kPanel;
-    const std::int64_t padded = round_up_16(width);
-    float* panel = packed + j * a.head_width;
-    for (std::int64_t d = 0; d < a.head_width; ++d) {
-      for (std::int64_t lane = 0; lane < padded; ++lane) {
-        panel[d * padded + lane] = lane < width ? a.k[(j + lane) * a.ld_qkv + d] : 0.0f;
-      }
-    }
+    pack_rows(packed + j * a.head_width, a.k + j * a.ld_qkv, a.ld_qkv, width, a.head_width);
   }
 }
 
@@ -90,10 +82,7 @@ void attend(const AttentionF32Args& a, const Block& b, std::int64_t rows, const 
     f.scores[(width - 1) / 16](a, b, keys + j * a.head_width, j);
   }
   float inverse[kRows];
-  for (std::int64_t r = 0; r < rows; ++r) {
-    float* row = b.scores + r * b.stride;
-    inverse[r] = exp_of_row(row, row, a.keys);
-  }
+  exp_of_all({b.scores, b.stride, b.scores, b.stride, a.keys}, rows, inverse);
   const std::int64_t vectors = (a.head_width + 15) / 16;
   const std::int64_t groups = (vectors + kVectors - 1) / kVectors;
   for (std::int64_t g = 0; g < groups; ++g) {

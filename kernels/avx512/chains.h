@@ -6,9 +6,9 @@ namespace linnet::kernels::avx512 {
 namespace {
 
 /// acc[r][v] lane j = chain over k of fma(a[r·lda + k], b[k·ldb + 16·v + j], acc), from +0.
-/// `last` masks the loads of the last vector of b (absent lanes read as 0). Each step also asks for the
-/// next P cache lines of `ahead`.
-/// 8 rows x 3 vectors = 24 accumulators of 32 registers; one broadcast serves 3 products.
+/// `last` masks the loads of the last vector of b (absent lanes read as 0). Each step also asks for
+/// the next P cache lines of `ahead`. 8 rows x 3 vectors = 24 accumulators of 32 registers; one
+/// broadcast serves 3 products.
 template <int R, int V, int P = 0>
 [[gnu::always_inline]] inline void chains(__m512 (&acc)[R][V], const float* a, std::int64_t lda,
                                           const float* b, std::int64_t ldb, std::int64_t K,

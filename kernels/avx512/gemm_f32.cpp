@@ -1,15 +1,14 @@
 #include "kernels/avx512/avx512.h"
 #include "kernels/avx512/chains.h"
+#include "kernels/avx512/panel.h"
 
 // y = x·Wᵀ, 8 rows x 48 columns at a time. A panel of weights is one linear stream, read once per
 // block of rows; x needs no packing.
 namespace linnet::kernels::avx512 {
 namespace {
 
-constexpr std::int64_t kPanel = kGemmF32ColumnStep;
+static_assert(kPanel == kGemmF32ColumnStep);
 constexpr int kRows = 8, kVectors = 3;
-
-std::int64_t round_up_16(std::int64_t n) { return (n + 15) / 16 * 16; }
 
 /// One panel, or a part of it: where it starts in y, its weights and how wide it is.
 struct Panel {
@@ -128,11 +127,18 @@ void gemm_f32_pack(float* packed, const float* w, std::int64_t stride_n, std::in
   static_cast<void>(N);
   for (std::int64_t n = n_begin; n < n_end; n += kPanel) {
     const std::int64_t width = n_end - n < kPanel ? n_end - n : kPanel;
-    const std::int64_t padded = round_up_16(width);
     float* panel = packed + n * K;
-    for (std::int64_t k = 0; k < K; ++k) {
-      for (std::int64_t j = 0; j < padded; ++j) {
-        panel[k * padded + j] = j < width ? w[(n + j) * stride_n + k * stride_k] : 0.0f;
+    const float* from = w + n * stride_n;
+    if (stride_k == 1) {
+      pack_rows(panel, from, stride_n, width, K);
+    } else if (stride_n == 1) {
+      pack_columns(panel, from, stride_k, width, K);
+    } else {
+      const std::int64_t padded = round_up_16(width);
+      for (std::int64_t k = 0; k < K; ++k) {
+        for (std::int64_t c = 0; c < padded; ++c) {
+          panel[k * padded + c] = c < width ? from[c * stride_n + k * stride_k] : 0.0f;
+        }
       }
     }
   }

@@ -26,7 +26,11 @@ struct Vec {
   static V select_less(V a, V b, V yes, V no) {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), no, yes);
   }
-  static V scale(V p, V t) { return _mm512_scalef_ps(p, t - splat(kRoundingMagic)); }
+  static V scale(V p, V t) {
+    // The low bits of t are n; 2^n has the exponent field n + 127.
+    const __m512i biased = _mm512_add_epi32(_mm512_castps_si512(t), _mm512_set1_epi32(127));
+    return p * _mm512_castsi512_ps(_mm512_slli_epi32(biased, 23));
+  }
 };
 
 /// The first `count` of 16 lanes.

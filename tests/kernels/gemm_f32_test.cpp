@@ -282,6 +282,10 @@ TEST_P(GemmF32Level, PacksATransposedMatrixAlike) {
       gemm.pack(a.data(), w.data(), K, 1, N, K, 0, N);
       gemm.pack(b.data(), wt.data(), 1, N, N, K, 0, N);
       ASSERT_TRUE(test::same_bits(a.span(), b.span())) << "N=" << N << " K=" << K;
+      GuardedBuffer<float> spread(2 * size - 1);  // every second element: neither stride is 1
+      for (std::size_t i = 0; i < size; ++i) spread[2 * i] = w[i];
+      gemm.pack(b.data(), spread.data(), 2 * K, 2, N, K, 0, N);
+      ASSERT_TRUE(test::same_bits(a.span(), b.span())) << "spread, N=" << N << " K=" << K;
     }
   }
 }
