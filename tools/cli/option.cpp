@@ -1,0 +1,28 @@
+#include "tools/cli/option.h"
+
+namespace linnet::cli {
+
+const Option* find_option(const Command& command, std::string_view name) {
+  const Option* found = nullptr;
+  for_each_option(command, [&](const Option& option) {
+    if (option.name == name) found = &option;
+  });
+  return found;
+}
+
+const Option* find_letter(const Command& command, std::string_view letter) {
+  const Option* found = nullptr;
+  for_each_option(command, [&](const Option& option) {
+    if (!letter.empty() && option.letter == letter) found = &option;
+  });
+  return found;
+}
+
+const Command* find_command(const Program& program, std::string_view name) {
+  for (const Command* command : program.commands) {
+    if (command->name == name) return command;
+  }
+  return nullptr;
+}
+
+}  // namespace linnet::cli

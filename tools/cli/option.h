@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string_view>
+
+// The command line as data. Parsing, help, completion and man pages all read these tables.
+namespace linnet::cli {
+
+enum class Kind : std::uint8_t { kFlag, kText, kInteger, kNumber, kChoice, kFile, kDirectory };
+
+/// One option. A command lists the options it acts on; there are no others.
+struct Option {
+  std::string_view name;  // "max-length": --max-length, --max_length, LINNET_MAX_LENGTH
+  Kind kind = Kind::kFlag;
+  std::string_view value = {};     // what help calls its value, e.g. "N"
+  std::string_view help = {};      // one sentence, without the default
+  std::string_view fallback = {};  // the value without any source, as it would be typed
+  std::string_view letter = {};    // "o": -o; several letters are one option, as in -pg
+  std::string_view choices = {};   // of kChoice: "right|left"
+  std::int64_t low = std::numeric_limits<std::int64_t>::min();  // of kInteger and kNumber
+  std::int64_t high = std::numeric_limits<std::int64_t>::max();
+  bool required = false;
+  bool repeatable = false;  // each occurrence adds a value; otherwise the last one counts
+};
+
+class Arguments;
+struct Console;
+
+/// One sub-command.
+struct Command {
+  std::string_view name;
+  std::string_view summary;           // one line, no full stop
+  std::string_view positionals = {};  // as in the synopsis, e.g. "[TEXT...]"; empty: takes none
+  std::string_view description = {};  // paragraphs
+  std::string_view examples = {};     // one command a line, each after a line with '# '
+  std::span<const Option* const> options = {};
+  int (*run)(const Arguments&, Console&) = nullptr;  // gives the exit code
+};
+
+/// A program with sub-commands.
+struct Program {
+  std::string_view name;
+  std::string_view summary;
+  std::span<const Command* const> commands;
+};
+
+/// The options that every command has.
+inline constexpr Option kHelp{.name = "help", .help = "Show this text.", .letter = "h"};
+inline constexpr Option kVersionOption{.name = "version", .help = "Show what this program is."};
+inline constexpr Option kConfig{
+    .name = "config",
+    .kind = Kind::kFile,
+    .value = "FILE",
+    .help = "JSON object with values of options; environment and command line go first."};
+inline constexpr Option kLogFormat{.name = "log-format",
+                                   .kind = Kind::kChoice,
+                                   .value = "FORMAT",
+                                   .help = "Messages on standard error.",
+                                   .fallback = "text",
+                                   .choices = "text|json"};
+inline constexpr const Option* kEveryCommand[] = {&kConfig, &kLogFormat, &kHelp, &kVersionOption};
+
+/// The option of `command` (or of every command) with this name, or null.
+const Option* find_option(const Command& command, std::string_view name);
+/// The same by its letters, the text after one '-'.
+const Option* find_letter(const Command& command, std::string_view letter);
+/// The command with this name, or null.
+const Command* find_command(const Program& program, std::string_view name);
+
+/// f(option) for each option of the command, then for those of every command.
+template <class F>
+void for_each_option(const Command& command, F&& f) {
+  for (const Option* option : command.options) f(*option);
+  for (const Option* option : kEveryCommand) f(*option);
+}
+
+}  // namespace linnet::cli

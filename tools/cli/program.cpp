@@ -1,0 +1,112 @@
+#include "tools/cli/program.h"
+
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <new>
+
+#include "tools/cli/build_info.h"
+#include "tools/cli/exit_code.h"
+#include "tools/cli/help.h"
+#include "tools/cli/signals.h"
+#include "weights/base/error.h"
+#include "weights/base/text.h"
+
+namespace linnet::cli {
+namespace {
+
+using WordSpan = std::span<const char* const>;
+
+// True when an option of this name stands among the words, before "--".
+bool asks_for(WordSpan words, std::string_view name, std::string_view letter) {
+  for (std::string_view word : words) {
+    if (word == "--") return false;
+    if (word == name || word == letter) return true;
+  }
+  return false;
+}
+
+[[noreturn]] void refuse_command(const Program& program, std::string_view word) {
+  std::vector<std::string_view> names;
+  for (const Command* command : program.commands) names.push_back(command->name);
+  const bool option = word.substr(0, 1) == "-";
+  const std::string_view near = option ? std::string_view() : nearest(word, names);
+  throw UsageError((option ? "options come after a command: found " : "unknown command ") +
+                   quote(word) +
+                   (near.empty() ? "; " + std::string(program.name) + " --help lists the commands"
+                                 : "; did you mean " + std::string(near) + "?"));
+}
+
+int dispatch(const Program& program, WordSpan words, Console& console) {
+  if (words.empty()) throw UsageError("no command\n" + overview(program));
+  const std::string_view first = words[0];
+  if (first == "--help" || first == "-h" || (first == "help" && words.size() == 1)) {
+    console.out.write(overview(program));
+    return kDone;
+  }
+  if (first == "--version") {
+    console.out.write(version_text());
+    return kDone;
+  }
+  const bool helps = first == "help";
+  const std::string_view name = helps ? words[1] : first;
+  const Command* command = find_command(program, name);
+  if (command == nullptr) refuse_command(program, name);
+  if (helps || asks_for(words, "--help", "-h")) {
+    console.out.write(help(program, *command));
+    return kDone;
+  }
+  if (asks_for(words, "--version", "--version")) {
+    console.out.write(version_text());
+    return kDone;
+  }
+  const Arguments arguments(
+      program, *command, split_words(*command, words.subspan(1)),
+      [](const char* variable) -> const char* { return std::getenv(variable); });
+  if (arguments.text(kLogFormat) == "json") console.log.set_format(LogFormat::kJson);
+  return command->run(arguments, console);
+}
+
+// As if SIGPIPE had ended the process, also where the parent made us ignore it.
+int die_of_broken_pipe() {
+  std::signal(SIGPIPE, SIG_DFL);
+  ::raise(SIGPIPE);
+  return kBySignal + SIGPIPE;
+}
+
+}  // namespace
+
+int run_program(const Program& program, int argc, const char* const* argv) {
+  prepare_process();
+  Log log;
+  try {
+    io::Output out(STDOUT_FILENO, "standard output");
+    Console console{out, log};
+    const WordSpan words(argv + (argc > 0 ? 1 : 0),
+                         argc > 0 ? static_cast<std::size_t>(argc - 1) : 0);
+    const int code = dispatch(program, words, console);
+    out.flush();
+    return code;
+  } catch (const UsageError& error) {
+    log.error(error.what());
+    return kUsage;
+  } catch (const Interrupted& stop) {
+    return kBySignal + stop.signal;
+  } catch (const BrokenPipe&) {
+    return die_of_broken_pipe();
+  } catch (const Error& error) {
+    // The engine says kCancelled when our callback saw a signal.
+    if (error.code() == ErrorCode::kCancelled && interrupted()) return kBySignal + interrupted();
+    log.error(error.what());
+    return kFailed;
+  } catch (const std::bad_alloc&) {
+    log.error("out of memory");
+    return kFailed;
+  } catch (const std::exception& error) {
+    log.error(error.what());
+    return kFailed;
+  }
+}
+
+}  // namespace linnet::cli

@@ -1,0 +1,16 @@
+#pragma once
+
+namespace linnet::cli {
+
+/// SIGINT and SIGTERM are noted; a second one ends the process at once. SIGPIPE keeps its default:
+/// a program whose reader has gone ends without a word. Standard descriptors that are closed are
+/// filled, so that no file of ours takes their place; using them is then an error.
+void prepare_process();
+
+/// SIGINT or SIGTERM once one of them came, else 0.
+int interrupted();
+
+/// Throws Interrupted once SIGINT or SIGTERM came. Long work calls it between steps.
+void check_interrupt();
+
+}  // namespace linnet::cli

@@ -1,0 +1,15 @@
+#pragma once
+
+#include "tools/cli/option.h"
+
+// One constant for each sub-command, in the file of its name.
+namespace linnet::commands {
+
+extern const cli::Command kCompletion;
+extern const cli::Command kMan;
+extern const cli::Command kVersion;
+
+/// The program linnet with all of them.
+extern const cli::Program kLinnet;
+
+}  // namespace linnet::commands

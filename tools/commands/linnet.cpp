@@ -1,0 +1,16 @@
+#include "tools/commands/commands.h"
+
+namespace linnet::commands {
+namespace {
+
+constexpr const cli::Command* kAll[] = {&kVersion, &kCompletion, &kMan};
+
+}  // namespace
+
+constinit const cli::Program kLinnet{
+    .name = "linnet",
+    .summary = "Run small transformers on ordinary CPUs",
+    .commands = kAll,
+};
+
+}  // namespace linnet::commands
