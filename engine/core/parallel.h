@@ -32,6 +32,9 @@ class Threads {
   std::unique_ptr<Pool> pool_;
 };
 
+/// "pool" or "openmp": what this library was built with.
+const char* threads_provider();
+
 /// Threads that this process may use: CPUs of its affinity mask, at most its cgroup's CPU limit
 /// rounded up.
 int available_threads();

@@ -29,4 +29,6 @@ void Threads::run(int used, Body body, void* context) {
   }
 }
 
+const char* threads_provider() { return "openmp"; }
+
 }  // namespace linnet

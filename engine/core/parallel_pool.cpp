@@ -162,4 +162,6 @@ void Threads::run(int used, Body body, void* context) {
   pool_->run(used, body, context);
 }
 
+const char* threads_provider() { return "pool"; }
+
 }  // namespace linnet

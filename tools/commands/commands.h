@@ -6,6 +6,7 @@
 namespace linnet::commands {
 
 extern const cli::Command kCompletion;
+extern const cli::Command kForward;
 extern const cli::Command kMan;
 extern const cli::Command kVersion;
 

@@ -3,7 +3,7 @@
 namespace linnet::commands {
 namespace {
 
-constexpr const cli::Command* kAll[] = {&kVersion, &kCompletion, &kMan};
+constexpr const cli::Command* kAll[] = {&kForward, &kVersion, &kCompletion, &kMan};
 
 }  // namespace
 

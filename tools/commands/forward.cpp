@@ -1,0 +1,68 @@
+#include "tools/forward/forward.h"
+
+#include "tools/cli/exit_code.h"
+#include "tools/cli/program.h"
+#include "tools/commands/commands.h"
+#include "tools/commands/common.h"
+
+namespace linnet::commands {
+namespace {
+
+constexpr Option kInputs{
+    .name = "inputs",
+    .kind = Kind::kFile,
+    .value = "FILE",
+    .help =
+        "safetensors file with input_ids (I64 [B, T] or [B, choices, T]) and, where wanted, "
+        "attention_mask, token_type_ids and position_ids; b0., b1., ... in front of the names "
+        "make several batches.",
+    .required = true};
+constexpr Option kOutput{.name = "output",
+                         .kind = Kind::kFile,
+                         .value = "FILE",
+                         .help = "safetensors file to write.",
+                         .letter = "o",
+                         .required = true};
+constexpr Option kHiddenStates{
+    .name = "hidden-states",
+    .help = "Write hidden_states.N too: after the embeddings (0) and after each layer."};
+
+constexpr const Option* kOptions[] = {&kModel,        &kInputs,  &kOutput, &kForce,
+                                      &kHiddenStates, &kThreads, &kIsa};
+
+int run(const cli::Arguments& args, cli::Console&) {
+  const io::Destination destination{std::string(args.text(kOutput)), args.flag(kForce)
+                                                                         ? io::Overwrite::kAllow
+                                                                         : io::Overwrite::kRefuse};
+  io::check_destination(destination);
+  tools::ForwardOptions options;
+  options.model = args.text(kModel);
+  options.inputs = args.text(kInputs);
+  options.outputs = destination.path;
+  options.hidden_states =
+      args.flag(kHiddenStates) ? tools::WithHiddenStates::kYes : tools::WithHiddenStates::kNo;
+  options.load = load_options(args);
+  options.session = session_options(args);
+  tools::forward(options);
+  return cli::kDone;
+}
+
+}  // namespace
+
+constinit const cli::Command kForward{
+    .name = "forward",
+    .summary = "Run token ids through a model and write its outputs as tensors",
+    .description =
+        "For comparison with other implementations. Outputs have the names that transformers "
+        "gives them: last_hidden_state, pooler_output, logits, start_logits, end_logits, "
+        "prediction_logits, seq_relationship_logits; sentence_embedding and token_embeddings "
+        "where the directory has a modules.json. They are F32, shaped like the inputs, with zeros "
+        "at masked places. Without position_ids a token's position is its column.",
+    .examples =
+        "# logits for the batches of a file\n"
+        "linnet forward --model DIR --inputs ids.safetensors --output logits.safetensors\n",
+    .options = kOptions,
+    .run = run,
+};
+
+}  // namespace linnet::commands
