@@ -45,34 +45,35 @@ void append_tokens(const TemplatePiece& piece, const Tokens& tokens, Window w, E
 }
 
 // One window of each text with the specials around.
-struct Assembly {
-  const std::vector<TemplatePiece>& pieces;
-  const EncodeOptions& options;
-  const Tokens& first;
-  const Tokens& second;
-
-  Encoding operator()(Window a, Window b) const {
-    Encoding out;
-    for (const TemplatePiece& piece : pieces) {
-      if (piece.kind == Kind::kSpecial) {
-        if (!options.add_special_tokens) continue;
-        append_specials(piece, out);
-        if (options.tokens) append_all(out.tokens, piece.tokens);
-      } else if (piece.kind == Kind::kFirst) {
-        append_tokens(piece, first, a, out);
-      } else {
-        append_tokens(piece, second, b, out);
-      }
+Encoding join(const Plan& plan, const Tokens& first, Window a, const Tokens& second, Window b) {
+  Encoding out;
+  for (const TemplatePiece& piece : plan.pieces) {
+    if (piece.kind == Kind::kSpecial) {
+      if (!plan.options.add_special_tokens) continue;
+      append_specials(piece, out);
+      if (plan.options.tokens) append_all(out.tokens, piece.tokens);
+    } else if (piece.kind == Kind::kFirst) {
+      append_tokens(piece, first, a, out);
+    } else {
+      append_tokens(piece, second, b, out);
     }
-    out.attention_mask.assign(out.ids.size(), 1);
-    return out;
   }
-};
+  out.attention_mask.assign(out.ids.size(), 1);
+  return out;
+}
+
+KeptLengths kept_lengths(const Plan& plan, const Tokens& first, const Tokens& second) {
+  return truncate(plan.options.truncation, plan.texts, size(first), size(second), plan.room);
+}
 
 }  // namespace
 
-std::int64_t room(const PostProcessor& post_processor, const EncodeOptions& options, Texts texts) {
-  if (options.truncation == Truncation::kNone) return std::numeric_limits<std::int64_t>::max();
+Plan::Plan(const PostProcessor& post_processor, const EncodeOptions& encode_options, Texts which)
+    : pieces(post_processor.pieces(which)),
+      options(encode_options),
+      texts(which),
+      room(std::numeric_limits<std::int64_t>::max()) {
+  if (options.truncation == Truncation::kNone) return;
   if (!options.max_length) {
     throw TokenizerError(Reason::kMaxLengthMissing, "truncation: max_length is missing");
   }
@@ -83,46 +84,42 @@ std::int64_t room(const PostProcessor& post_processor, const EncodeOptions& opti
                              ", expected at least the " + std::to_string(added) +
                              " special tokens that are added");
   }
-  return *options.max_length - added;
+  room = *options.max_length - added;
 }
 
-Encoding assemble(const PostProcessor& post_processor, const EncodeOptions& options, Texts texts,
-                  const Tokens& first, const Tokens& second) {
-  const std::int64_t n2 = texts == Texts::kPair ? size(second) : 0;
-  const KeptLengths kept =
-      truncate(options.truncation, texts, size(first), n2, room(post_processor, options, texts));
-  const auto a = windows(size(first), kept.first, options.stride, options.truncation_side);
-  const auto b = windows(n2, kept.second, options.stride, options.truncation_side);
-  const Assembly make{post_processor.pieces(texts), options, first, second};
-  Encoding result = make(a[0], b[0]);
-  if (options.return_overflow) {
+Encoding assemble(const Plan& plan, const Tokens& first, const Tokens& second) {
+  const KeptLengths kept = kept_lengths(plan, first, second);
+  const EncodeOptions& o = plan.options;
+  const auto a = windows(size(first), kept.first, o.stride, o.truncation_side);
+  const auto b = windows(size(second), kept.second, o.stride, o.truncation_side);
+  Encoding result = join(plan, first, a[0], second, b[0]);
+  if (o.return_overflow) {
     for (std::size_t i = 1; i < a.size(); ++i) {
-      for (const Window& w : b) result.overflow.push_back(make(a[i], w));
+      for (const Window& w : b) result.overflow.push_back(join(plan, first, a[i], second, w));
     }
-    for (std::size_t j = 1; j < b.size(); ++j) result.overflow.push_back(make(a[0], b[j]));
+    for (std::size_t j = 1; j < b.size(); ++j) {
+      result.overflow.push_back(join(plan, first, a[0], second, b[j]));
+    }
   }
   return result;
 }
 
-void assemble_ids(const PostProcessor& post_processor, const EncodeOptions& options, Texts texts,
-                  const Tokens& first, const Tokens& second, std::vector<std::int32_t>& ids,
-                  std::vector<std::int32_t>* type_ids) {
-  const std::int64_t n2 = texts == Texts::kPair ? size(second) : 0;
-  const KeptLengths kept =
-      truncate(options.truncation, texts, size(first), n2, room(post_processor, options, texts));
-  const Window a = first_window(size(first), kept.first, options.stride, options.truncation_side);
-  const Window b = first_window(n2, kept.second, options.stride, options.truncation_side);
-  for (const TemplatePiece& piece : post_processor.pieces(texts)) {
+void assemble_ids(const Plan& plan, const Tokens& first, const Tokens& second,
+                  std::vector<std::int32_t>& ids, std::vector<std::int32_t>* type_ids) {
+  const KeptLengths kept = kept_lengths(plan, first, second);
+  const EncodeOptions& o = plan.options;
+  const Window a = first_window(size(first), kept.first, o.stride, o.truncation_side);
+  const Window b = first_window(size(second), kept.second, o.stride, o.truncation_side);
+  for (const TemplatePiece& piece : plan.pieces) {
     const std::size_t before = ids.size();
     if (piece.kind == Kind::kSpecial) {
-      if (options.add_special_tokens) append_all(ids, piece.ids);
+      if (o.add_special_tokens) append_all(ids, piece.ids);
     } else if (piece.kind == Kind::kFirst) {
       append_range(ids, first.ids, a);
     } else {
       append_range(ids, second.ids, b);
     }
-    if (type_ids != nullptr)
-      type_ids->resize(type_ids->size() + ids.size() - before, piece.type_id);
+    if (type_ids != nullptr) type_ids->insert(type_ids->end(), ids.size() - before, piece.type_id);
   }
 }
 

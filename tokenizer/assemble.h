@@ -11,20 +11,25 @@
 
 namespace linnet::tokenizer {
 
-/// Tokens that the texts may have together under these options: max_length without the specials, or
-/// as many as there are. Throws TokenizerError (kMaxLengthMissing, kMaxLengthBelowAddedTokens).
-std::int64_t room(const PostProcessor& post_processor, const EncodeOptions& options, Texts texts);
+/// How the tokens of one text or a pair become an encoding.
+struct Plan {
+  /// Throws TokenizerError (kMaxLengthMissing, kMaxLengthBelowAddedTokens). Both must outlive it.
+  Plan(const PostProcessor& post_processor, const EncodeOptions& encode_options, Texts which);
+
+  const std::vector<TemplatePiece>& pieces;
+  const EncodeOptions& options;
+  Texts texts;
+  std::int64_t room;  ///< tokens that the texts may have together
+};
 
 /// Truncates, puts the specials around, and makes the windows of `overflow`: for each further
 /// window of the first text all windows of the second, then the first window with the second's
 /// further ones. Throws TokenizerError.
-Encoding assemble(const PostProcessor& post_processor, const EncodeOptions& options, Texts texts,
-                  const Tokens& first, const Tokens& second);
+Encoding assemble(const Plan& plan, const Tokens& first, const Tokens& second);
 
 /// The same for ids alone, without overflow: appends to `ids`, and the type ids to `type_ids`
 /// unless it is null.
-void assemble_ids(const PostProcessor& post_processor, const EncodeOptions& options, Texts texts,
-                  const Tokens& first, const Tokens& second, std::vector<std::int32_t>& ids,
-                  std::vector<std::int32_t>* type_ids);
+void assemble_ids(const Plan& plan, const Tokens& first, const Tokens& second,
+                  std::vector<std::int32_t>& ids, std::vector<std::int32_t>* type_ids);
 
 }  // namespace linnet::tokenizer

@@ -62,19 +62,10 @@ Block load(std::string_view text, std::int64_t at, std::int64_t end, bool lowerc
   return {lowercase ? lowered : v, std::countr_zero(others)};
 }
 
-// kKeep + 16 - n: n bytes that keep, then bytes that clear.
-constexpr std::array<std::uint8_t, 32> kKeep = [] {
-  std::array<std::uint8_t, 32> bytes{};
-  for (std::size_t i = 0; i < 16; ++i) bytes[i] = 0xFF;
-  return bytes;
-}();
-
-WordTable::Key key_of(const Block& block) {
-  const __m128i keep = _mm_loadu_si128(
-      reinterpret_cast<const __m128i*>(kKeep.data() + kBlockBytes - block.word_bytes));
-  const __m128i key = _mm_and_si128(block.bytes, keep);
-  return {static_cast<std::uint64_t>(_mm_cvtsi128_si64(key)),
-          static_cast<std::uint64_t>(_mm_cvtsi128_si64(_mm_unpackhi_epi64(key, key)))};
+TokenIndex::Key key_of(const Block& block) {
+  const __m128i high = _mm_unpackhi_epi64(block.bytes, block.bytes);
+  return TokenIndex::key_of(static_cast<std::uint64_t>(_mm_cvtsi128_si64(block.bytes)),
+                            static_cast<std::uint64_t>(_mm_cvtsi128_si64(high)), block.word_bytes);
 }
 
 Span span(std::int64_t begin, std::int64_t end) {
@@ -83,21 +74,17 @@ Span span(std::int64_t begin, std::int64_t end) {
 
 }  // namespace
 
-BertScanner::BertScanner(const Vocabulary& vocabulary, const WordPiece& model,
-                         const BertNormalizer& normalizer, PreTokenizer pre_tokenizer)
-    : model_(&model), normalizer_(&normalizer), pre_tokenizer_(pre_tokenizer) {
-  const std::int64_t longest = model.settings().max_input_chars_per_word;
-  table_.reserve(vocabulary.size());
-  for (std::int32_t id = 0; id < vocabulary.id_limit(); ++id) {
-    const auto token = vocabulary.token(id);
-    if (token && WordTable::fits(*token) && static_cast<std::int64_t>(token->size()) <= longest &&
-        vocabulary.id(*token) == id) {
-      table_.insert(*token, id);
-    }
-  }
+BertScanner::BertScanner(const WordPiece& model, const BertNormalizer& normalizer,
+                         PreTokenizer pre_tokenizer)
+    : model_(&model),
+      normalizer_(&normalizer),
+      pre_tokenizer_(pre_tokenizer),
+      short_bytes_(std::min(TokenIndex::kKeyBytes, model.settings().max_input_chars_per_word)) {
   std::vector<Piece> pieces;
+  std::array<char, 1 + TokenIndex::kPadding> mark{};
   for (char c = 0x21; c < 0x7F; ++c) {
-    model.split(std::string_view(&c, 1), 1, pieces);
+    mark[0] = c;
+    model.split({mark.data(), 1}, 1, pieces);
     punctuation_[static_cast<std::size_t>(c)] = pieces[0].id;
   }
 }
@@ -121,9 +108,9 @@ void BertScanner::scan(std::string_view text, std::int64_t begin, std::int64_t e
         sink.end_word();
       }
       ++at;
-    } else if (block.word_bytes > 0 && block.word_bytes <= WordTable::kMaxBytes &&
+    } else if (block.word_bytes > 0 && block.word_bytes <= short_bytes_ &&
                (next == end || separates(text[static_cast<std::size_t>(next)]))) {
-      const std::int32_t id = table_.find(key_of(block));
+      const std::int32_t id = model_->whole(key_of(block));
       if (id >= 0) {
         sink.piece(id, span(at, next));
         sink.end_word();
@@ -165,11 +152,13 @@ void BertScanner::ascii_word(std::string_view text, std::int64_t begin, std::int
   }
   const std::string_view raw =
       text.substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
-  scratch.word.assign(raw);
+  scratch.word.resize(raw.size() + TokenIndex::kPadding);
   if (normalizer_->lowercase) {
     std::transform(raw.begin(), raw.end(), scratch.word.begin(), to_lower);
+  } else {
+    std::copy(raw.begin(), raw.end(), scratch.word.begin());
   }
-  model_->split(scratch.word, end - begin, scratch.pieces);
+  model_->split(std::string_view(scratch.word).substr(0, raw.size()), end - begin, scratch.pieces);
   std::int64_t from = begin;
   for (const Piece& p : scratch.pieces) {
     sink.piece(p.id, span(from, begin + p.end));
@@ -205,7 +194,9 @@ void BertScanner::word(std::span<const NormChar> chars, Scratch& scratch, Sink& 
   }
   scratch.word.clear();
   for (const NormChar& c : chars) utf8::append(scratch.word, c.c);
-  model_->split(scratch.word, count, scratch.pieces);
+  const std::size_t bytes = scratch.word.size();
+  scratch.word.resize(bytes + TokenIndex::kPadding);
+  model_->split(std::string_view(scratch.word).substr(0, bytes), count, scratch.pieces);
   std::size_t next = 0;  // the character behind the piece
   std::int64_t byte = 0;
   for (const Piece& p : scratch.pieces) {

@@ -9,7 +9,6 @@
 
 #include "tokenizer/normalizer.h"
 #include "tokenizer/token_sink.h"
-#include "tokenizer/word_table.h"
 #include "tokenizer/wordpiece.h"
 
 namespace linnet::tokenizer {
@@ -31,8 +30,7 @@ class BertScanner {
   };
 
   /// The parts must outlive it.
-  BertScanner(const Vocabulary& vocabulary, const WordPiece& model,
-              const BertNormalizer& normalizer, PreTokenizer pre_tokenizer);
+  BertScanner(const WordPiece& model, const BertNormalizer& normalizer, PreTokenizer pre_tokenizer);
 
   /// Tokens of text[begin, end), valid UTF-8 without added tokens. Sink is TokenSink or IdSink.
   template <class Sink>
@@ -58,7 +56,7 @@ class BertScanner {
   const WordPiece* model_;
   const BertNormalizer* normalizer_;
   PreTokenizer pre_tokenizer_;
-  WordTable table_;
+  std::int64_t short_bytes_;  // words of up to so many bytes are looked up whole first
   std::array<std::int32_t, 128> punctuation_{};  // the id of each ASCII mark
 };
 

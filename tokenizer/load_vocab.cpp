@@ -1,4 +1,5 @@
 // vocab.txt: tokens by line, and the settings that BERT's own code has.
+#include <algorithm>
 #include <string>
 
 #include "tokenizer/load.h"
@@ -32,7 +33,7 @@ Vocabulary parse_vocab_txt(std::string_view text, const LoadOptions& options) {
                                        std::to_string(json::kTokenizerBytes));
   }
   Vocabulary vocabulary;
-  vocabulary.reserve(bytes / 8, bytes);
+  vocabulary.reserve(std::count(text.begin(), text.end(), '\n') + 1, bytes);
   const auto duplicates =
       options.lenient ? Vocabulary::Duplicates::kLastWins : Vocabulary::Duplicates::kRefuse;
   std::int32_t id = 0;

@@ -35,7 +35,7 @@ std::string_view cut(std::string_view text, std::int64_t begin, std::int64_t end
 Tokenizer::Parts::Parts(Description description)
     : d(std::move(description)),
       model(d.vocabulary, d.model),
-      scanner(d.vocabulary, model, d.normalizer, d.pre_tokenizer),
+      scanner(model, d.normalizer, d.pre_tokenizer),
       added_by_id(d.added.size()),
       size(d.vocabulary.size()),
       id_limit(d.vocabulary.id_limit()) {

@@ -11,6 +11,8 @@
 namespace linnet::tokenizer {
 namespace {
 
+constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
+
 void tokenize(const Tokenizer::Parts& parts, const SourceText& source, const EncodeOptions& options,
               Scratch::Buffers& buffers, Tokens& tokens) {
   tokens.clear();
@@ -20,12 +22,15 @@ void tokenize(const Tokenizer::Parts& parts, const SourceText& source, const Enc
 }
 
 void tokenize_ids(const Tokenizer::Parts& parts, std::string_view text,
-                  const EncodeOptions& options, std::size_t limit, Scratch::Buffers& buffers,
-                  Tokens& tokens) {
-  tokens.clear();
+                  const EncodeOptions& options, Scratch::Buffers& buffers, IdSink sink) {
   const SourceText source(text, options.invalid_utf8);
-  IdSink sink(tokens.ids, limit);
   parts.tokenize(source.text(), options.parse_special, buffers, sink);
+}
+
+// Empties `tokens` for up to about `limit` ids.
+IdSink id_sink(Tokens& tokens, std::size_t limit) {
+  tokens.clear();
+  return {tokens.ids, limit};
 }
 
 }  // namespace
@@ -55,9 +60,10 @@ Tokenizer Tokenizer::from_vocab(std::string_view vocab_txt, const LoadOptions& o
 Encoding Tokenizer::encode(std::string_view text, const EncodeOptions& options,
                            Scratch& scratch) const {
   Scratch::Buffers& buffers = scratch.buffers();
+  const Plan plan(parts_->d.post_processor, options, Texts::kOne);
   const SourceText source(text, options.invalid_utf8);
   tokenize(*parts_, source, options, buffers, buffers.first);
-  return assemble(parts_->d.post_processor, options, Texts::kOne, buffers.first, buffers.second);
+  return assemble(plan, buffers.first, Tokens{});
 }
 
 Encoding Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {
@@ -68,11 +74,12 @@ Encoding Tokenizer::encode(std::string_view text, const EncodeOptions& options) 
 Encoding Tokenizer::encode_pair(std::string_view first, std::string_view second,
                                 const EncodeOptions& options, Scratch& scratch) const {
   Scratch::Buffers& buffers = scratch.buffers();
+  const Plan plan(parts_->d.post_processor, options, Texts::kPair);
   const SourceText source_first(first, options.invalid_utf8);
   const SourceText source_second(second, options.invalid_utf8);
   tokenize(*parts_, source_first, options, buffers, buffers.first);
   tokenize(*parts_, source_second, options, buffers, buffers.second);
-  return assemble(parts_->d.post_processor, options, Texts::kPair, buffers.first, buffers.second);
+  return assemble(plan, buffers.first, buffers.second);
 }
 
 Encoding Tokenizer::encode_pair(std::string_view first, std::string_view second,
@@ -84,15 +91,13 @@ Encoding Tokenizer::encode_pair(std::string_view first, std::string_view second,
 std::int64_t Tokenizer::encode_ids(std::string_view text, const EncodeOptions& options,
                                    Scratch& scratch, std::vector<std::int32_t>& ids) const {
   Scratch::Buffers& buffers = scratch.buffers();
-  const PostProcessor& post_processor = parts_->d.post_processor;
+  const Plan plan(parts_->d.post_processor, options, Texts::kOne);
   // What lies behind a cut on the right is not needed; one token more tells that there is a cut.
-  std::size_t limit = std::numeric_limits<std::size_t>::max();
-  if (options.truncation != Truncation::kNone && options.truncation_side == Side::kRight) {
-    limit = static_cast<std::size_t>(room(post_processor, options, Texts::kOne)) + 1;
-  }
-  tokenize_ids(*parts_, text, options, limit, buffers, buffers.first);
+  const std::size_t limit =
+      options.truncation_side == Side::kRight ? static_cast<std::size_t>(plan.room) + 1 : kNoLimit;
+  tokenize_ids(*parts_, text, options, buffers, id_sink(buffers.first, limit));
   const std::size_t before = ids.size();
-  assemble_ids(post_processor, options, Texts::kOne, buffers.first, buffers.second, ids, nullptr);
+  assemble_ids(plan, buffers.first, Tokens{}, ids, nullptr);
   return static_cast<std::int64_t>(ids.size() - before);
 }
 
@@ -100,13 +105,12 @@ std::int64_t Tokenizer::encode_pair_ids(std::string_view first, std::string_view
                                         const EncodeOptions& options, Scratch& scratch,
                                         std::vector<std::int32_t>& ids,
                                         std::vector<std::int32_t>& type_ids) const {
-  constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
   Scratch::Buffers& buffers = scratch.buffers();
-  tokenize_ids(*parts_, first, options, kNoLimit, buffers, buffers.first);
-  tokenize_ids(*parts_, second, options, kNoLimit, buffers, buffers.second);
+  const Plan plan(parts_->d.post_processor, options, Texts::kPair);
+  tokenize_ids(*parts_, first, options, buffers, id_sink(buffers.first, kNoLimit));
+  tokenize_ids(*parts_, second, options, buffers, id_sink(buffers.second, kNoLimit));
   const std::size_t before = ids.size();
-  assemble_ids(parts_->d.post_processor, options, Texts::kPair, buffers.first, buffers.second, ids,
-               &type_ids);
+  assemble_ids(plan, buffers.first, buffers.second, ids, &type_ids);
   return static_cast<std::int64_t>(ids.size() - before);
 }
 

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "tokenizer/trie.h"
+#include "tokenizer/token_index.h"
 
 namespace linnet::tokenizer {
 
@@ -31,8 +31,8 @@ class Vocabulary {
   /// 1 + the largest id.
   std::int64_t id_limit() const { return static_cast<std::int64_t>(by_id_.size()); }
 
-  /// token -> id, to be walked byte by byte.
-  const Trie& trie() const { return trie_; }
+  /// token -> id, without an empty token.
+  const TokenIndex& index() const { return index_; }
 
  private:
   struct Entry {
@@ -43,7 +43,8 @@ class Vocabulary {
 
   std::string text_;          // all tokens, end to end
   std::vector<Entry> by_id_;  // into text_
-  Trie trie_;
+  TokenIndex index_;
+  std::optional<std::int32_t> empty_;  // the id of the token without a byte
   std::int64_t size_ = 0;
 };
 

@@ -3,17 +3,24 @@
 #include <utility>
 
 #include "weights/base/error.h"
+#include "weights/base/text.h"
 
 namespace linnet::tokenizer {
 
 WordPiece::WordPiece(const Vocabulary& vocabulary, Settings settings)
-    : trie_(&vocabulary.trie()),
+    : first_(&vocabulary.index()),
       settings_(std::move(settings)),
-      unk_id_(trie_->get(settings_.unk_token)),
-      continuation_(trie_->find(settings_.continuing_subword_prefix)) {
-  if (unk_id_ == Trie::kNoValue) {
-    throw Error(ErrorCode::kFormat, "vocabulary: the unknown token is missing, expected \"" +
-                                        settings_.unk_token + "\"");
+      unk_id_(vocabulary.id(settings_.unk_token).value_or(TokenIndex::kNoValue)) {
+  if (unk_id_ == TokenIndex::kNoValue) {
+    throw Error(ErrorCode::kFormat,
+                "vocabulary: the unknown token is missing, expected " + quote(settings_.unk_token));
+  }
+  const std::string& prefix = settings_.continuing_subword_prefix;
+  for (std::int32_t id = 0; id < vocabulary.id_limit(); ++id) {
+    const auto token = vocabulary.token(id);
+    if (token && token->size() > prefix.size() && token->starts_with(prefix)) {
+      continuing_.insert(token->substr(prefix.size()), vocabulary.id(*token).value());
+    }
   }
 }
 
@@ -21,24 +28,12 @@ void WordPiece::split(std::string_view word, std::int64_t chars, std::vector<Pie
   pieces.clear();
   const auto unknown = [&] { pieces.assign(1, {unk_id_, static_cast<std::int32_t>(word.size())}); };
   if (chars > settings_.max_input_chars_per_word) return unknown();
-  Trie::Node start = Trie::kRoot;
-  for (std::size_t begin = 0; begin < word.size(); start = continuation_) {
-    std::size_t end = begin;
-    Trie::Node longest = Trie::kNone;
-    if (start != Trie::kNone) {
-      Trie::Step step{start, false};
-      for (std::size_t at = begin; at < word.size(); ++at) {
-        step = trie_->step(step.node, word[at]);
-        if (step.node == Trie::kNone) break;
-        if (step.has_value) {
-          longest = step.node;
-          end = at + 1;
-        }
-      }
-    }
-    if (longest == Trie::kNone) return unknown();
-    pieces.push_back({trie_->value(longest), static_cast<std::int32_t>(end)});
-    begin = end;
+  const TokenIndex* index = first_;
+  for (std::size_t begin = 0; begin < word.size(); index = &continuing_) {
+    const TokenIndex::Match match = index->longest(word.substr(begin));
+    if (match.value == TokenIndex::kNoValue) return unknown();
+    begin += static_cast<std::size_t>(match.bytes);
+    pieces.push_back({match.value, static_cast<std::int32_t>(begin)});
   }
 }
 

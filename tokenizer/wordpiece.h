@@ -29,17 +29,20 @@ class WordPiece {
   /// The vocabulary must outlive it. Throws Error (kFormat) if it lacks the unknown token.
   WordPiece(const Vocabulary& vocabulary, Settings settings);
 
-  /// Splits a word of valid UTF-8 with `chars` characters, at least one.
+  /// Splits a word of valid UTF-8 with `chars` characters, at least one, which TokenIndex::kPadding
+  /// readable bytes follow.
   void split(std::string_view word, std::int64_t chars, std::vector<Piece>& pieces) const;
 
   std::int32_t unk_id() const { return unk_id_; }
   const Settings& settings() const { return settings_; }
+  /// The id of a word that is one short token, or TokenIndex::kNoValue.
+  std::int32_t whole(TokenIndex::Key key) const { return first_->find(key); }
 
  private:
-  const Trie* trie_;
+  const TokenIndex* first_;
+  TokenIndex continuing_;  // the tokens with the continuing prefix, without it
   Settings settings_;
   std::int32_t unk_id_;
-  Trie::Node continuation_;  // where the trie stands after the continuing prefix
 };
 
 }  // namespace linnet::tokenizer
