@@ -37,7 +37,8 @@ std::vector<std::string_view> split_lines(std::string_view text) {
 
 Tokenizer golden_tokenizer(std::string_view name) {
   const std::filesystem::path folder = data_dir() / "vocab" / name;
-  if (name == "all-MiniLM-L6-v2") return Tokenizer::from_json(read_whole(folder / "tokenizer.json"));
+  if (name == "all-MiniLM-L6-v2")
+    return Tokenizer::from_json(read_whole(folder / "tokenizer.json"));
   return Tokenizer::from_files([&](std::string_view file) -> std::optional<std::string> {
     if (file == "vocab.txt") return read_whole(folder / file);
     if (file == "tokenizer_config.json" && name == "bert-base-cased") {
@@ -121,10 +122,10 @@ RecordOptions record_options(Value record, const Tokenizer& t) {
     } else if (m.key == "split_special_tokens") {
       out.encode.parse_special = !v.boolean();
     } else if (m.key == "truncation") {
-      out.encode.truncation = is("longest_first")  ? Truncation::kLongestFirst
-                              : is("only_first")   ? Truncation::kOnlyFirst
-                              : is("only_second")  ? Truncation::kOnlySecond
-                                                   : Truncation::kNone;
+      out.encode.truncation = is("longest_first") ? Truncation::kLongestFirst
+                              : is("only_first")  ? Truncation::kOnlyFirst
+                              : is("only_second") ? Truncation::kOnlySecond
+                                                  : Truncation::kNone;
     } else if (m.key == "max_length") {
       out.encode.max_length = v.integer();
     } else if (m.key == "truncation_side") {
@@ -185,7 +186,8 @@ std::vector<std::int64_t> numbers(Value list) {
 }
 
 // "0110", or `otherwise` for every token.
-std::vector<std::int64_t> digits(Value row, const char* key, std::size_t n, std::int64_t otherwise) {
+std::vector<std::int64_t> digits(Value row, const char* key, std::size_t n,
+                                 std::int64_t otherwise) {
   const auto text = row.find(key);
   if (!text) return std::vector<std::int64_t>(n, otherwise);
   std::vector<std::int64_t> out;

@@ -9,7 +9,8 @@
 #include "tokenizer/tokenizer.h"
 #include "weights/base/json.h"
 
-// Reading the tokenizer goldens; their format is in goldens/tokenizers/README.md of the data folder.
+// Reading the tokenizer goldens; their format is in goldens/tokenizers/README.md of the data
+// folder.
 namespace linnet::test {
 
 std::filesystem::path tokenizer_goldens();
