@@ -8,33 +8,48 @@
 namespace linnet::json {
 namespace {
 
-void append_string(std::string& out, std::string_view value) {
+void append_escaped(std::string& out, char c) {
   constexpr char kHex[] = "0123456789abcdef";
-  out += '"';
-  for (std::size_t i = 0; i < value.size();) {
-    const std::size_t n = utf8_length(value.substr(i));
-    if (n == 0) {
-      out += "\xEF\xBF\xBD";
-      i += 1;
-      continue;
-    }
-    const char c = value[i];
-    if (c == '"' || c == '\\') {
+  switch (c) {
+    case '"':
+    case '\\':
       out += {'\\', c};
-    } else if (c == '\n') {
+      return;
+    case '\n':
       out += "\\n";
-    } else if (c == '\t') {
+      return;
+    case '\t':
       out += "\\t";
-    } else if (c == '\r') {
+      return;
+    case '\r':
       out += "\\r";
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
+      return;
+    default:
       out += "\\u00";
       out += {kHex[c >> 4 & 15], kHex[c & 15]};
-    } else {
-      out += value.substr(i, n);
-    }
-    i += n;
   }
+}
+
+void append_string(std::string& out, std::string_view value) {
+  out += '"';
+  std::size_t copied = 0;  // what lies between goes over in one piece
+  for (std::size_t i = 0; i < value.size();) {
+    const auto c = static_cast<unsigned char>(value[i]);
+    const bool plain = c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+    const std::size_t n = plain ? 1 : utf8_length(value.substr(i));
+    if (plain || n > 1) {
+      i += n;
+      continue;
+    }
+    out += value.substr(copied, i - copied);
+    if (n == 0) {
+      out += "\xEF\xBF\xBD";
+    } else {
+      append_escaped(out, value[i]);
+    }
+    copied = ++i;
+  }
+  out += value.substr(copied);
   out += '"';
 }
 
