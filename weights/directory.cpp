@@ -1,7 +1,6 @@
 #include "weights/directory.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cctype>
@@ -11,26 +10,12 @@
 
 #include "weights/base/error.h"
 #include "weights/base/text.h"
+#include "weights/file_handle.h"
 
 namespace linnet::weights {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Closes a file descriptor at the end of its scope.
-class Handle {
- public:
-  explicit Handle(int fd) : fd_(fd) {}
-  ~Handle() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Handle(const Handle&) = delete;
-  Handle& operator=(const Handle&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 bool lies_in(const fs::path& file, const fs::path& folder) {
   const fs::path relative = file.lexically_relative(folder);
@@ -49,7 +34,7 @@ bool is_plain_name(std::string_view name) {
 }
 
 Directory::Directory(const fs::path& path, Symlinks symlinks)
-    : name_(path.string()), symlinks_(symlinks) {
+    : name_(path.empty() ? "\"\"" : printable(path.string())), symlinks_(symlinks) {
   std::error_code error;
   path_ = fs::canonical(path, error);
   if (error) throw Error(ErrorCode::kIo, name_ + ": " + error.message());
@@ -76,10 +61,10 @@ Directory& Directory::operator=(Directory&& other) noexcept {
 }
 
 std::string Directory::name_of(std::string_view file) const {
-  return (fs::path(name_) / fs::path(file)).string();
+  return (fs::path(name_) / printable(file)).string();
 }
 
-// Opens a file that is a symbolic link, if its target may be read.
+// Opens what a symbolic link leads to, if that may be read.
 int Directory::open_link(int folder, const std::string& base, std::string_view name) const {
   if (symlinks_ == Symlinks::kNone) {
     throw Error(ErrorCode::kIo, name_of(name) + ": is a symbolic link, and links are not followed");
@@ -88,8 +73,8 @@ int Directory::open_link(int folder, const std::string& base, std::string_view n
   std::error_code error;
   const fs::path target = fs::canonical(path_ / fs::path(name), error);
   if (error) {
-    errno = error.value();
-    return -1;
+    throw Error(ErrorCode::kIo,
+                name_of(name) + ": is a symbolic link that leads nowhere: " + error.message());
   }
   const bool snapshot = path_.parent_path().filename() == "snapshots";
   const fs::path blobs = path_.parent_path().parent_path() / "blobs";
@@ -100,7 +85,18 @@ int Directory::open_link(int folder, const std::string& base, std::string_view n
   return ::open(target.c_str(), kOpenFile | O_NOFOLLOW);
 }
 
-std::optional<MappedFile> Directory::open(std::string_view name, FileAccess access) const {
+// Opens `base` in a folder; -1 when there is none. `name` is its path in this directory.
+int Directory::open_entry(int folder, const std::string& base, std::string_view name) const {
+  int fd = openat(folder, base.c_str(), kOpenFile | O_NOFOLLOW);
+  if (fd < 0 && errno == ELOOP) fd = open_link(folder, base, name);
+  if (fd < 0 && errno != ENOENT && errno != ENOTDIR) {
+    throw Error(ErrorCode::kIo, name_of(name) + ": cannot open: " + std::strerror(errno));
+  }
+  return fd;
+}
+
+// The same for "base" or "folder/base".
+int Directory::open_handle(std::string_view name) const {
   const std::size_t slash = name.find('/');
   const std::string folder(slash == name.npos ? "" : name.substr(0, slash));
   const std::string base(slash == name.npos ? name : name.substr(slash + 1));
@@ -108,31 +104,32 @@ std::optional<MappedFile> Directory::open(std::string_view name, FileAccess acce
     throw Error(ErrorCode::kFormat, name_ + ": the file name " + quote(name) +
                                         " is not plain: expected no path, link or drive in it");
   }
-  const auto missing_or_fail = [&](int error) -> std::optional<MappedFile> {
-    if (error == ENOENT || error == ENOTDIR) return std::nullopt;
-    throw Error(ErrorCode::kIo, name_of(name) + ": cannot open: " + std::strerror(error));
-  };
-  const Handle sub(folder.empty() ? -1
-                                  : openat(fd_, folder.c_str(),
-                                           O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
-  if (!folder.empty() && sub.get() < 0) return missing_or_fail(errno);
-  const int parent = folder.empty() ? fd_ : sub.get();
-  int fd = openat(parent, base.c_str(), kOpenFile | O_NOFOLLOW);
-  if (fd < 0 && errno == ELOOP) fd = open_link(parent, base, name);
-  if (fd < 0) return missing_or_fail(errno);
-  const Handle file(fd);
-  return MappedFile(fd, name_of(name), access);
+  if (folder.empty()) return open_entry(fd_, base, name);
+  const FileHandle sub(open_entry(fd_, folder, folder));
+  return sub.get() < 0 ? -1 : open_entry(sub.get(), base, name);
+}
+
+std::optional<MappedFile> Directory::open(std::string_view name, FileAccess access) const {
+  const FileHandle file(open_handle(name));
+  if (file.get() < 0) return std::nullopt;
+  return MappedFile(file.get(), name_of(name), access);
 }
 
 std::optional<std::string> Directory::read(std::string_view name, std::int64_t max_bytes) const {
-  const auto file = open(name, FileAccess::kMap);
-  if (!file) return std::nullopt;
-  const auto bytes = file->bytes();
-  if (static_cast<std::int64_t>(bytes.size()) > max_bytes) {
-    throw Error(ErrorCode::kLimit, file->name() + ": has " + std::to_string(bytes.size()) +
+  const FileHandle file(open_handle(name));
+  if (file.get() < 0) return std::nullopt;
+  const std::size_t size = regular_file_size(file.get(), name_of(name));
+  if (size > static_cast<std::size_t>(max_bytes)) {
+    throw Error(ErrorCode::kLimit, name_of(name) + ": has " + std::to_string(size) +
                                        " bytes, expected at most " + std::to_string(max_bytes));
   }
-  return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  std::string text(size, '\0');
+  read_bytes(file.get(), name_of(name), reinterpret_cast<std::byte*>(text.data()), 0, size);
+  return text;
+}
+
+bool Directory::has(std::string_view name) const {
+  return FileHandle(open_handle(name)).get() >= 0;
 }
 
 }  // namespace linnet::weights

@@ -29,15 +29,21 @@ class Directory {
   /// that is not plain, kIo for everything else that is not a readable regular file.
   std::optional<MappedFile> open(std::string_view name, FileAccess access = FileAccess::kMap) const;
 
-  /// The content of a small file; kLimit when it is larger than max_bytes.
+  /// The content of a small file; kLimit when it is larger than max_bytes. Nothing is allocated
+  /// before that is known.
   std::optional<std::string> read(std::string_view name, std::int64_t max_bytes) const;
 
-  /// The path in messages: as given.
+  /// True when there is such a file, whatever it is.
+  bool has(std::string_view name) const;
+
+  /// The path in messages: as given, made printable. name_of() is that of a file.
   const std::string& name() const { return name_; }
   std::string name_of(std::string_view file) const;
   const std::filesystem::path& path() const { return path_; }
 
  private:
+  int open_handle(std::string_view name) const;
+  int open_entry(int folder, const std::string& base, std::string_view name) const;
   int open_link(int folder, const std::string& base, std::string_view name) const;
 
   int fd_ = -1;
@@ -46,9 +52,9 @@ class Directory {
   Symlinks symlinks_ = Symlinks::kInside;
 };
 
-/// True for names that may be joined to a directory: not empty, no '/', '\', NUL, drive letter, "."
-/// or
-/// "..".
+/// True for names that may be joined to a directory: 1 to 255 bytes, no '/', '\', NUL, drive
+/// letter,
+/// "." or "..".
 bool is_plain_name(std::string_view name);
 
 }  // namespace linnet::weights

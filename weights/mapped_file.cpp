@@ -1,8 +1,6 @@
 #include "weights/mapped_file.h"
 
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <bit>
 #include <cerrno>
@@ -10,47 +8,25 @@
 #include <utility>
 
 #include "weights/base/error.h"
+#include "weights/file_handle.h"
 
 namespace linnet::weights {
-namespace {
-
-[[noreturn]] void fail(const std::string& name, const std::string& what) {
-  throw Error(ErrorCode::kIo, name + ": " + what);
-}
-
-void read_all(int fd, const std::string& name, std::byte* to, std::size_t size) {
-  for (std::size_t done = 0; done < size;) {
-    const ssize_t n = pread(fd, to + done, size - done, static_cast<off_t>(done));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail(name, std::string("cannot read: ") + std::strerror(errno));
-    if (n == 0) {
-      fail(name,
-           "ended after " + std::to_string(done) + " bytes, expected " + std::to_string(size));
-    }
-    done += static_cast<std::size_t>(n);
-  }
-}
-
-}  // namespace
-
 MappedFile::MappedFile(int fd, std::string name, FileAccess access)
     : access_(access), name_(std::move(name)) {
-  struct stat info {};
-  if (fstat(fd, &info) != 0) fail(name_, std::string("cannot stat: ") + std::strerror(errno));
-  if (!S_ISREG(info.st_mode)) fail(name_, "is not a regular file");
-  size_ = static_cast<std::size_t>(info.st_size);
+  size_ = regular_file_size(fd, name_);
   if (size_ == 0) return;
   const bool mapped = access == FileAccess::kMap;
   void* p = mmap(nullptr, size_, mapped ? PROT_READ : PROT_READ | PROT_WRITE,
                  mapped ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS, mapped ? fd : -1, 0);
   if (p == MAP_FAILED) {
-    throw Error(ErrorCode::kLimit, name_ + ": needs " + std::to_string((size_ >> 20) + 1) +
-                                       " MiB of address space: " + std::strerror(errno));
+    constexpr std::size_t kMiB = std::size_t{1} << 20;
+    throw Error(ErrorCode::kLimit, name_ + ": needs " + std::to_string((size_ + kMiB - 1) / kMiB) +
+                                       " MiB of memory: " + std::strerror(errno));
   }
   data_ = static_cast<std::byte*>(p);
   if (mapped) return;
   try {
-    read_all(fd, name_, data_, size_);
+    read_bytes(fd, name_, data_, 0, size_);
   } catch (...) {
     munmap(data_, size_);
     throw;

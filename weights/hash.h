@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace linnet::weights {
+
+/// XXH3-128 with seed 0: tells damage, not malice. Source: xxHash specification, "XXH3".
+struct Hash128 {
+  std::uint64_t high = 0, low = 0;
+  bool operator==(const Hash128&) const = default;
+};
+
+/// 32 hexadecimal digits, the high half first, as `xxhsum -H2` prints it.
+std::string text(const Hash128& hash);
+
+Hash128 hash_bytes(std::span<const std::byte> bytes);
+
+/// Of the content of a regular file, read piece by piece. Throws kIo.
+Hash128 hash_file(const std::string& path);
+
+}  // namespace linnet::weights
