@@ -8,7 +8,7 @@
 set -euo pipefail
 
 declare -A group=(
-  [build]="cmake g++ ninja-build libutf8proc-dev nlohmann-json3-dev libcli11-dev libfmt-dev libxxhash-dev"
+  [build]="cmake g++ ninja-build libutf8proc-dev nlohmann-json3-dev libcli11-dev libfmt-dev libxxhash-dev zlib1g-dev libzstd-dev"
   [model]="python3 python3-pip ca-certificates"
   [test]="libgtest-dev librapidcheck-dev libsimdjson-dev python3 binutils"
   [sanitize]="clang libclang-rt-14-dev llvm"

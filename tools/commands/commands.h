@@ -6,8 +6,10 @@
 namespace linnet::commands {
 
 extern const cli::Command kCompletion;
+extern const cli::Command kDecode;
 extern const cli::Command kForward;
 extern const cli::Command kMan;
+extern const cli::Command kTokenize;
 extern const cli::Command kVersion;
 
 /// The program linnet with all of them.
