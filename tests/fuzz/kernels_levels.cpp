@@ -1,0 +1,185 @@
+// The same operands, whatever their bits, to every level: each must give the bytes of the
+// reference. The first bytes choose operation and sizes; the others are the operands' bits, over
+// and over.
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <span>
+#include <vector>
+
+#include "kernels/kernel_table.h"
+
+namespace linnet::kernels {
+namespace {
+
+class Input {
+ public:
+  explicit Input(std::span<const std::uint8_t> bytes) : bytes_(bytes) {}
+
+  /// A number in [low, high].
+  std::int64_t number(std::int64_t low, std::int64_t high) {
+    return low + next() % (high - low + 1);
+  }
+  /// n floats of exactly that size, so that the sanitizer sees an access beside them.
+  std::vector<float> floats(std::int64_t n) {
+    std::vector<float> x(static_cast<std::size_t>(n));
+    for (float& v : x) v = one();
+    return x;
+  }
+
+ private:
+  std::uint8_t next() { return bytes_.empty() ? 0 : bytes_[at_++ % bytes_.size()]; }
+
+  // A byte says how wild the number is: any bits, or a full mantissa with a moderate exponent.
+  float one() {
+    const std::uint32_t kind = next();
+    std::uint32_t bits = 0;
+    for (int i = 0; i < 4; ++i) bits = bits << 8 | next();
+    // Without this the operands would repeat with the input.
+    bits ^= static_cast<std::uint32_t>(at_) * 2654435761u >> 9;
+    if (kind < 16) return std::bit_cast<float>(bits);
+    return std::bit_cast<float>((bits & 0x807FFFFFu) | (119 + (bits >> 23) % 17) << 23);
+  }
+
+  std::span<const std::uint8_t> bytes_;
+  std::size_t at_ = 0;
+};
+
+void demand_same(const char* operation, Isa isa, const std::vector<float>& got,
+                 const std::vector<float>& want) {
+  for (std::size_t i = 0; i < want.size(); ++i) {
+    const bool same = std::isnan(want[i]) ? std::isnan(got[i])
+                                          : std::bit_cast<std::uint32_t>(got[i]) ==
+                                                std::bit_cast<std::uint32_t>(want[i]);
+    if (same) continue;
+    std::fprintf(stderr, "%s at level %s: element %zu is %a, expected %a\n", operation, name(isa),
+                 i, static_cast<double>(got[i]), static_cast<double>(want[i]));
+    std::abort();
+  }
+}
+
+/// Runs `f(table)`, which gives the results, at every level.
+template <class F>
+void every_level(const char* operation, F f) {
+  const std::vector<float> want = f(make_table(Isa::kReference));
+  for (const Isa isa : supported_isas()) demand_same(operation, isa, f(make_table(isa)), want);
+}
+
+Activation activation(Input& in) { return static_cast<Activation>(in.number(0, 8)); }
+
+void gemm(Input& in) {
+  const std::int64_t M = in.number(1, 20), N = in.number(1, 120), K = in.number(1, 40);
+  const std::int64_t ldx = K + in.number(0, 3), ldy = N + in.number(0, 3);
+  const bool in_place = in.number(0, 1) == 1, biased = in.number(0, 1) == 1;
+  const bool transposed = in.number(0, 1) == 1;
+  const Activation f = activation(in);
+  const std::vector<float> x = in.floats((M - 1) * ldx + K), w = in.floats(N * K);
+  const std::vector<float> bias = in.floats(N), residual = in.floats((M - 1) * ldy + N);
+  every_level("gemm_f32", [&](const KernelTable& table) {
+    const GemmF32& g = table.gemm_f32;
+    std::vector<float> packed(static_cast<std::size_t>(g.packed_floats(N, K)));
+    g.pack(packed.data(), w.data(), transposed ? 1 : K, transposed ? N : 1, N, K, 0, N);
+    std::vector<float> y = residual;
+    GemmF32Args a = {.y = y.data(), .ldy = ldy, .x = x.data(), .ldx = ldx, .w = packed.data()};
+    a.bias = biased ? bias.data() : nullptr;
+    a.residual = in_place ? y.data() : residual.data();
+    a.ld_residual = ldy;
+    a.activation = f;
+    a.M = M, a.N = N, a.K = K;
+    for (std::int64_t n = 0; n < N; n += g.column_step) {  // as threads would
+      a.n_begin = n, a.n_end = std::min(N, n + g.column_step);
+      g.run(a);
+    }
+    return y;
+  });
+}
+
+void rows(Input& in) {
+  const std::int64_t M = in.number(1, 9), D = in.number(1, 200);
+  const std::vector<float> x = in.floats(M * D), gamma = in.floats(D), beta = in.floats(D);
+  every_level("layer_norm_f32", [&](const KernelTable& table) {
+    std::vector<float> y(x.size()), mean(static_cast<std::size_t>(M)), rstd(mean.size());
+    table.layer_norm_f32(y.data(), mean.data(), rstd.data(), x.data(), gamma.data(), beta.data(), M,
+                         D, 1e-12f);
+    y.insert(y.end(), mean.begin(), mean.end());
+    y.insert(y.end(), rstd.begin(), rstd.end());
+    return y;
+  });
+  every_level("softmax_f32", [&](const KernelTable& table) {
+    std::vector<float> y(x.size());
+    table.softmax_f32(y.data(), D, x.data(), D, M, D);
+    return y;
+  });
+  every_level("normalize_l2_f32", [&](const KernelTable& table) {
+    std::vector<float> y = x;
+    table.normalize_l2_f32(y.data(), y.data(), M, D, 1e-12f);
+    return y;
+  });
+}
+
+void elements(Input& in) {
+  const Activation f = activation(in);
+  const std::vector<float> x = in.floats(in.number(1, 200));
+  every_level("activate_f32", [&](const KernelTable& table) {
+    std::vector<float> y = x;
+    table.activate_f32(y.data(), y.data(), static_cast<std::int64_t>(y.size()), f);
+    return y;
+  });
+}
+
+void attention(Input& in) {
+  const std::int64_t keys = in.number(1, 110), width = in.number(1, 80);
+  const std::int64_t begin = in.number(0, keys - 1), end = in.number(begin + 1, keys);
+  const std::int64_t ld = 3 * width + in.number(0, 2);
+  const std::vector<float> qkv = in.floats((keys - 1) * ld + 3 * width);
+  every_level("attention_f32", [&](const KernelTable& table) {
+    std::vector<float> y(static_cast<std::size_t>((end - begin) * width));
+    const std::int64_t floats = table.attention_f32.scratch_floats(keys, width);
+    struct Free {
+      void operator()(void* p) const { ::operator delete (p, std::align_val_t{64}); }
+    };
+    const std::unique_ptr<void, Free> scratch(
+        ::operator new (static_cast<std::size_t>(floats) * sizeof(float), std::align_val_t{64}));
+    table.attention_f32.run({.y = y.data() - begin * width,
+                             .ldy = width,
+                             .q = qkv.data(),
+                             .k = qkv.data() + width,
+                             .v = qkv.data() + 2 * width,
+                             .ld_qkv = ld,
+                             .keys = keys,
+                             .head_width = width,
+                             .query_begin = begin,
+                             .query_end = end,
+                             .scale = 0.125f,
+                             .scratch = static_cast<float*>(scratch.get())});
+    return y;
+  });
+}
+
+}  // namespace
+}  // namespace linnet::kernels
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  namespace k = linnet::kernels;
+  k::Input in({data, size});
+  switch (in.number(0, 3)) {
+    case 0:
+      k::gemm(in);
+      break;
+    case 1:
+      k::rows(in);
+      break;
+    case 2:
+      k::elements(in);
+      break;
+    default:
+      k::attention(in);
+  }
+  return 0;
+}
