@@ -87,6 +87,8 @@ inline constexpr Option kIsa{
         "Instruction-set level to run at, the best of this machine by default. Every level gives "
         "the same bytes."};
 
+inline constexpr Option kNoProgress{.name = "no-progress", .help = "Show no progress."};
+
 /// kFollowSymlinks and kNoFollowSymlinks.
 weights::OpenOptions open_options(const cli::Arguments& args);
 /// kOutput and kForce.

@@ -1,5 +1,7 @@
 #include "tools/io/input_stream.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -98,7 +100,15 @@ class Zstd : public InputStream::Decoder {
 }  // namespace
 
 InputStream::InputStream(const std::string& path)
-    : file_(open_input(path)), name_(input_name(path)) {}
+    : file_(open_input(path)), name_(input_name(path)) {
+  struct stat status {};
+  if (::fstat(file_.get(), &status) == 0 && S_ISREG(status.st_mode)) size_ = status.st_size;
+}
+
+double InputStream::fraction() const {
+  const off_t at = size_ > 0 ? ::lseek(file_.get(), 0, SEEK_CUR) : -1;
+  return at < 0 ? -1 : static_cast<double>(at) / static_cast<double>(size_);
+}
 
 InputStream::~InputStream() = default;
 

@@ -24,6 +24,8 @@ class InputStream {
   /// kLimit beyond kMaxDecompressedBytes.
   std::size_t read(char* to, std::size_t bytes);
   const std::string& name() const { return name_; }
+  /// The share of the file that is read, negative where its size is not known.
+  double fraction() const;
 
   /// Part of a stream's code that decompresses.
   class Decoder;
@@ -37,6 +39,7 @@ class InputStream {
   std::string raw_;  // [begin_, end_) is read and not used yet
   std::size_t begin_ = 0, end_ = 0;
   bool started_ = false;
+  std::int64_t size_ = 0;  // of the file as it lies there; 0: not known
   std::int64_t given_ = 0;
   std::unique_ptr<Decoder> decoder_;  // null: the bytes as they are
 };

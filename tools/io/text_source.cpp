@@ -30,6 +30,11 @@ bool TextSource::next(Record& record) {
   return true;
 }
 
+double TextSource::fraction() const {
+  if (stream_ != nullptr) return stream_->fraction();
+  return texts_.empty() ? -1 : static_cast<double>(next_) / static_cast<double>(texts_.size());
+}
+
 std::string TextSource::place(const Record& record) const {
   if (!reader_) return "text " + std::to_string(record.line);
   return stream_->name() + ": line " + std::to_string(record.line);

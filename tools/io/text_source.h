@@ -25,6 +25,8 @@ class TextSource {
 
   /// What messages call record `line`: "data.txt: line 7", or "text 3" of the command line.
   std::string place(const Record& record) const;
+  /// The share of all records that is read, negative where that is not known.
+  double fraction() const;
   bool is_file() const { return stream_ != nullptr; }
 
  private:
