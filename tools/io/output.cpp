@@ -47,8 +47,9 @@ void Output::send(std::string_view text) {
 }
 
 void Output::write(std::string_view text) {
+  if (buffer_.size() + text.size() >= kBuffer) flush();
+  if (text.size() >= kBuffer) return send(text);
   buffer_ += text;
-  if (buffer_.size() >= kBuffer) flush();
 }
 
 void Output::flush() {
@@ -84,10 +85,11 @@ void write_to(const Destination& destination, Output& standard_output,
   weights::write_file(destination.path, [&](weights::OutputFile& file) {
     std::string buffer;
     content([&](std::string_view text) {
-      buffer += text;
-      if (buffer.size() < kBuffer) return;
-      file.write(buffer);
-      buffer.clear();
+      if (buffer.size() + text.size() >= kBuffer) {
+        file.write(buffer);
+        buffer.clear();
+      }
+      text.size() >= kBuffer ? file.write(text) : void(buffer += text);
     });
     file.write(buffer);
   });
