@@ -60,4 +60,4 @@ grep -q 'linnet has no component "no_such_component"' "$work/errors" || {
   cat "$work/errors"
   exit 1
 }
-use folder -DLINNET_SOURCE="$source" -DCMAKE_BUILD_TYPE=Debug
+use folder -DLINNET_SOURCE="$source"
