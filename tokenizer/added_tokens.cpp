@@ -1,5 +1,7 @@
 #include "tokenizer/added_tokens.h"
 
+#include <algorithm>
+
 #include "tokenizer/unicode.h"
 #include "tokenizer/utf8.h"
 #include "weights/base/error.h"
@@ -16,18 +18,37 @@ bool stands_alone(std::string_view text, std::int64_t begin, std::int64_t end) {
   return end == static_cast<std::int64_t>(text.size()) || !has_class(text, end, unicode::kWord);
 }
 
-// The match with the white space it takes in, on the left not beyond `from`.
-void take_space(std::string_view text, std::int64_t from, const AddedToken& token, AddedMatch& m) {
-  const auto size = static_cast<std::int64_t>(text.size());
-  while (token.lstrip && m.begin > from) {
-    const std::int64_t before = utf8::previous(text, m.begin);
-    if (before < from || !has_class(text, before, unicode::kWhitespace)) break;
-    m.begin = before;
+// Finds the white space around matches. Runs are remembered: many matches may stand in one.
+class WhiteSpace {
+ public:
+  explicit WhiteSpace(std::string_view text) : text_(text) {}
+
+  // Where the white space that ends at `at` begins, at or behind `from`.
+  std::int64_t begin_before(std::int64_t at, std::int64_t from) const {
+    while (at > from) {
+      const std::int64_t before = utf8::previous(text_, at);
+      if (before < from || !has_class(text_, before, unicode::kWhitespace)) break;
+      at = before;
+    }
+    return at;
   }
-  while (token.rstrip && m.end < size && has_class(text, m.end, unicode::kWhitespace)) {
-    m.end += utf8::length_of(text[static_cast<std::size_t>(m.end)]);
+
+  // Where the white space that begins at `at` ends.
+  std::int64_t end_behind(std::int64_t at) {
+    if (run_begin_ <= at && at <= run_end_) return run_end_;
+    run_begin_ = run_end_ = at;
+    while (run_end_ < static_cast<std::int64_t>(text_.size()) &&
+           has_class(text_, run_end_, unicode::kWhitespace)) {
+      run_end_ += utf8::length_of(text_[static_cast<std::size_t>(run_end_)]);
+    }
+    return run_end_;
   }
-}
+
+ private:
+  std::string_view text_;
+  std::int64_t run_begin_ = 0;
+  std::int64_t run_end_ = -1;
+};
 
 }  // namespace
 
@@ -58,6 +79,7 @@ void AddedMatcher::find(std::string_view text, std::span<const AddedToken> token
                         bool parse_special, std::vector<AddedMatch>& matches) const {
   matches.clear();
   if (empty()) return;
+  WhiteSpace space(text);
   std::int64_t taken = 0;  // the end of the last match
   for (std::size_t at = candidate(text, 0); at < text.size(); at = candidate(text, at)) {
     AddedMatch match{Trie::kNoValue, static_cast<std::int64_t>(at), 0};
@@ -78,8 +100,9 @@ void AddedMatcher::find(std::string_view text, std::span<const AddedToken> token
     const AddedToken& token = tokens[static_cast<std::size_t>(match.token)];
     if (token.special && !parse_special) continue;
     if (token.single_word && !stands_alone(text, match.begin, match.end)) continue;
-    if (match.begin < taken) continue;
-    take_space(text, taken, token, match);
+    if (token.lstrip) match.begin = std::max(taken, space.begin_before(match.begin, taken));
+    if (token.rstrip) match.end = space.end_behind(match.end);
+    if (match.begin >= match.end) continue;  // the match before took all of it in
     taken = match.end;
     matches.push_back(match);
   }

@@ -30,8 +30,9 @@ class AddedMatcher {
 
   /// Fills `matches` with the places in `text` (valid UTF-8), in order. `tokens` is what the
   /// indices of insert mean. A longest match that is special while those are not parsed, or that
-  /// must be a word and is none, is passed over whole; one that begins in white space that the
-  /// match before took in is no match.
+  /// must be a word and is none, is passed over whole. As in the reference, a match that begins
+  /// with white space which the match before took in overlaps with it, unless it takes white space
+  /// in on its left.
   void find(std::string_view text, std::span<const AddedToken> tokens, bool parse_special,
             std::vector<AddedMatch>& matches) const;
 

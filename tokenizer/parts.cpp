@@ -102,21 +102,27 @@ void Tokenizer::Parts::segment(std::string_view text, std::int64_t begin, std::i
   normalized.find(whole, d.added, parse_special, scratch.normalized_matches);
 
   const std::span<const NormChar> chars = scratch.chars;
-  std::size_t next = 0;  // the first character not yet passed, and where it stands in `whole`
+  std::size_t at = 0;  // a character, and the byte of `whole` at which it begins
   std::int64_t byte = 0;
-  const auto advance = [&](std::int64_t to) {
-    const std::size_t first = next;
-    for (; byte < to; ++next) byte += utf8::length_of(whole[static_cast<std::size_t>(byte)]);
-    return chars.subspan(first, next - first);
+  const auto seek = [&](std::int64_t to) {
+    for (; byte < to; ++at) byte += utf8::length_of(whole[static_cast<std::size_t>(byte)]);
+    for (; byte > to; --at) byte = utf8::previous(whole, byte);
+    return at;
   };
+  const auto words_between = [&](std::int64_t from, std::int64_t to) {
+    if (from >= to) return;
+    const std::size_t first = seek(from);
+    scanner.words(chars.subspan(first, seek(to) - first), scratch.scanner, sink);
+  };
+  std::int64_t from = 0;
   for (const AddedMatch& m : scratch.normalized_matches) {
-    scanner.words(advance(m.begin), scratch.scanner, sink);
+    words_between(from, m.begin);
     if (sink.full()) return;
-    const std::span<const NormChar> matched = advance(m.end);
-    sink.added(d.added[static_cast<std::size_t>(m.token)].id,
-               {matched.front().begin, matched.back().end}, cut(whole, m.begin, m.end));
+    const Span source{chars[seek(m.begin)].begin, chars[seek(m.end) - 1].end};
+    sink.added(d.added[static_cast<std::size_t>(m.token)].id, source, cut(whole, m.begin, m.end));
+    from = m.end;
   }
-  scanner.words(advance(static_cast<std::int64_t>(whole.size())), scratch.scanner, sink);
+  words_between(from, static_cast<std::int64_t>(whole.size()));
 }
 
 template void Tokenizer::Parts::tokenize(std::string_view, bool, Scratch::Buffers&,

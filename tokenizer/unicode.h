@@ -15,7 +15,7 @@ enum Class : std::uint16_t {
   kPunctuation = 8,      ///< a word of its own
   kNonspacingMark = 16,  ///< strip_accents drops it after decomposition
   kDecomposes = 32,      ///< NFD changes it, or may move it (combining class not 0)
-  kWord = 64,            ///< \w of single_word
+  kWord = 64,            ///< part of a word, for single_word
   kHasLower = 128,       ///< lower() is another character
 };
 

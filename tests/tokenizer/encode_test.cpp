@@ -116,6 +116,13 @@ TEST(Encode, AddedTokensTakeWhiteSpaceIn) {
   EXPECT_EQ(offsets_of(t, "a \t<L> b"), "0-1 1-6 7-8");
   EXPECT_EQ(tokens_of(t, "a <R> \xE3\x80\x80 b"), (Tokens{"a", "<R> \xE3\x80\x80 ", "b"}));
   EXPECT_EQ(tokens_of(t, "<R> <L>"), (Tokens{"<R> ", "<L>"}));  // the space is taken once
+  json.add(kSmallVocab + 2, "\\t<T>", false, false, false, false, false);
+  json.add(kSmallVocab + 3, "\\t", false, true, false, false, false);
+  const Tokenizer overlapping = json.load();
+  EXPECT_EQ(tokens_of(overlapping, "<R> \t<T>b"), (Tokens{"<R> \t", "\t<T>", "b"}));
+  EXPECT_EQ(offsets_of(overlapping, "<R> \t<T>b"), "0-5 4-8 8-9");
+  EXPECT_EQ(tokens_of(overlapping, "<R>\t\tb"),
+            (Tokens{"<R>\t\t", "b"}));  // nothing is left of the tabs
 }
 
 TEST(Encode, AddedTokensAsWholeWords) {
@@ -201,7 +208,10 @@ TEST(Encode, TimeIsLinear) {
   SmallJson json;
   json.add(kSmallVocab, "<L>", false, true, true, false, false);
   json.add(kSmallVocab + 1, "zz", true, true, false, true, false);
-  for (const Tokenizer& t : {SmallJson().load(), json.load()}) {
+  SmallJson greedy;  // matches in the white space that matches take in
+  greedy.add(kSmallVocab, " ", false, false, true, false, false);
+  for (const std::string& file : {SmallJson().text(), json.text(), greedy.text()}) {
+    const Tokenizer t = Tokenizer::from_json(file);
     for (const std::string unit : {"a", " ", "!", "中", "é", "\xCC\x81", "\xE2\x80\x8B", "a ",
                                    "[MASK]", "<L> ", "zz ", "[", "한"}) {
       std::string text;

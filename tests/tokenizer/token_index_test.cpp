@@ -47,7 +47,7 @@ std::string random_text(std::mt19937& rng, std::size_t most) {
 
 TEST(TokenIndex, LongestMatchesOracle) {
   std::mt19937 rng(1);
-  for (const std::size_t count : {1, 10, 300, 3000}) {
+  for (const std::size_t count : {1u, 10u, 300u, 3000u}) {
     TokenIndex index;
     if (count == 300) index.reserve(300);
     Map map;
