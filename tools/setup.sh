@@ -8,10 +8,10 @@
 set -euo pipefail
 
 declare -A group=(
-  [build]="cmake g++ ninja-build libutf8proc-dev nlohmann-json3-dev libcli11-dev libfmt-dev libxxhash-dev zlib1g-dev libzstd-dev"
+  [build]="cmake g++ ninja-build libutf8proc-dev nlohmann-json3-dev libcli11-dev libxxhash-dev zlib1g-dev libzstd-dev"
   [model]="python3 python3-pip ca-certificates"
   [test]="libgtest-dev librapidcheck-dev libsimdjson-dev python3 binutils"
-  [sanitize]="clang libclang-rt-14-dev llvm"
+  [sanitize]="clang libclang-rt-14-dev libomp-dev llvm"
   [lint]="clang-format clang-tidy shellcheck python3"
   [bench]="libbenchmark-dev"
 )
