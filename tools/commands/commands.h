@@ -7,8 +7,11 @@ namespace linnet::commands {
 
 extern const cli::Command kCompletion;
 extern const cli::Command kDecode;
+extern const cli::Command kEmbed;
 extern const cli::Command kForward;
 extern const cli::Command kMan;
+extern const cli::Command kSearch;
+extern const cli::Command kSimilar;
 extern const cli::Command kTokenize;
 extern const cli::Command kVersion;
 

@@ -30,9 +30,10 @@ io::Destination destination(const cli::Arguments& args) {
           args.flag(kForce) ? io::Overwrite::kAllow : io::Overwrite::kRefuse};
 }
 
-io::TextOptions text_options(const cli::Arguments& args, std::vector<FieldRequest> fields) {
+io::TextOptions text_options(const cli::Arguments& args, std::string_view input,
+                             std::vector<FieldRequest> fields) {
   io::TextOptions options;
-  options.input = args.text(kInput);
+  options.input = input;
   RecordOptions& records = options.records;
   records.fields = std::move(fields);
   records.max_line_bytes = args.integer(kMaxLineBytes);

@@ -93,8 +93,10 @@ inline constexpr Option kNoProgress{.name = "no-progress", .help = "Show no prog
 weights::OpenOptions open_options(const cli::Arguments& args);
 /// kOutput and kForce.
 io::Destination destination(const cli::Arguments& args);
-/// kInput, kInputFormat, kMaxLineBytes, kInvalidUtf8; the fields are the caller's.
-io::TextOptions text_options(const cli::Arguments& args, std::vector<FieldRequest> fields);
+/// kInputFormat, kMaxLineBytes, kInvalidUtf8 for the input of this name; the fields are the
+/// caller's.
+io::TextOptions text_options(const cli::Arguments& args, std::string_view input,
+                             std::vector<FieldRequest> fields);
 /// What --isa and --threads say, for loading and for running.
 LoadOptions load_options(const cli::Arguments& args);
 SessionOptions session_options(const cli::Arguments& args);

@@ -3,8 +3,8 @@
 namespace linnet::commands {
 namespace {
 
-constexpr const cli::Command* kAll[] = {&kTokenize, &kDecode,     &kForward,
-                                        &kVersion,  &kCompletion, &kMan};
+constexpr const cli::Command* kAll[] = {&kEmbed,   &kSimilar, &kSearch,     &kTokenize, &kDecode,
+                                        &kForward, &kVersion, &kCompletion, &kMan};
 
 }  // namespace
 
