@@ -166,7 +166,7 @@ int run(const cli::Arguments& args, cli::Console& console) {
 
   std::vector<FieldRequest> fields{text_field(std::string(args.text(kTextColumn)))};
   if (const auto pair = args.maybe(kPairColumn)) fields.push_back(pair_field(*pair));
-  io::TextOptions options = text_options(args, std::move(fields));
+  io::TextOptions options = text_options(args, args.text(kInput), std::move(fields));
   options.records.invalid = InvalidText::kPass;  // the tokenizer looks at it, with a reason
   // Lines of JSON are records with options of their own, unless columns are named.
   const bool records = options.records.format == RecordFormat::kJsonl && !args.given(kTextColumn) &&
