@@ -7,11 +7,13 @@ namespace {
 
 /// P panels of 16 columns, panel p at b + p·panel_stride:
 /// acc[r][2p+h] lane j = chain over k of fma(a[r·lda + k], b[p·panel_stride + k·ldb + 8·h + j],
-/// acc). 6 rows x 1 panel = 12 accumulators of 16 registers.
-template <int R, int P>
+/// acc). With `ask`, each step also asks for the next cache line of `ahead`, and for the same of
+/// the other panels. 6 rows x 1 panel = 12 accumulators of 16 registers.
+template <int R, int P, bool ask = false>
 [[gnu::always_inline]] inline void chains(__m256 (&acc)[R][2 * P], const float* a, std::int64_t lda,
                                           const float* b, std::int64_t ldb,
-                                          std::int64_t panel_stride, std::int64_t K) {
+                                          std::int64_t panel_stride, std::int64_t K,
+                                          const float* ahead = nullptr) {
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
@@ -20,6 +22,7 @@ template <int R, int P>
   for (std::int64_t k = 0; k < K; ++k, b += ldb) {
 #pragma GCC unroll 4
     for (int p = 0; p < P; ++p) {
+      if (ask) _mm_prefetch(ahead + p * panel_stride + k * 16, _MM_HINT_T0);
       const __m256 w0 = _mm256_loadu_ps(b + p * panel_stride);
       const __m256 w1 = _mm256_loadu_ps(b + p * panel_stride + 8);
 #pragma GCC unroll 8

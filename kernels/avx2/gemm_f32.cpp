@@ -41,24 +41,32 @@ void finish(const GemmF32Args& a, std::int64_t m, std::int64_t n, std::int64_t w
   }
 }
 
-/// R rows of P panels that begin at column n and hold `width` columns.
-template <int R, int P>
-void block(const GemmF32Args& a, std::int64_t m, std::int64_t n, std::int64_t width) {
+/// Columns [n, n + width) of the product, and the weights to ask for while they are computed.
+struct Columns {
+  std::int64_t n, width;
+  const float* ahead;
+};
+
+/// R rows of P panels.
+template <int R, int P, bool ask>
+void block(const GemmF32Args& a, const Columns& c, std::int64_t m) {
   __m256 acc[R][2 * P];
-  chains<R, P>(acc, a.x + m * a.ldx, a.ldx, a.w + n * a.K, kPanel, kPanel * a.K, a.K);
+  chains<R, P, ask>(acc, a.x + m * a.ldx, a.ldx, a.w + c.n * a.K, kPanel, kPanel * a.K, a.K,
+                    c.ahead);
   alignas(32) float tile[R * P * 16];
   store_tile<R, P>(tile, acc);
-  finish<R, P>(a, m, n, width, tile);
+  finish<R, P>(a, m, c.n, c.width, tile);
 }
 
-/// The kernels for R rows: one panel at a time, and `panels` at a time.
-using BlockFn = void (*)(const GemmF32Args&, std::int64_t, std::int64_t, std::int64_t);
+/// The kernels for R rows: several panels at a time that ask for weights, one that does, one that
+/// does not.
+using BlockFn = void (*)(const GemmF32Args&, const Columns&, std::int64_t);
 struct Functions {
   std::int64_t panels;
-  BlockFn many, one;
+  BlockFn many, one, quiet;
 };
 template <int R, int P>
-constexpr Functions kOfRows = {P, block<R, P>, block<R, 1>};
+constexpr Functions kOfRows = {P, block<R, P, true>, block<R, 1, true>, block<R, 1, false>};
 constexpr Functions kFunctions[kRows] = {kOfRows<1, 4>, kOfRows<2, 2>, kOfRows<3, 2>,
                                          kOfRows<4, 1>, kOfRows<5, 1>, kOfRows<6, 1>};
 
@@ -90,6 +98,8 @@ void gemm_f32_pack(float* packed, const float* w, std::int64_t stride_n, std::in
   }
 }
 
+// Weights that are read once are asked for some steps ahead. A panel that several blocks of rows
+// read is in the second-level cache after the first; the last block asks for the next panel.
 void gemm_f32(const GemmF32Args& a) noexcept {
   if (a.M <= 0) return;
   const std::int64_t blocks = (a.M + kRows - 1) / kRows;
@@ -98,13 +108,14 @@ void gemm_f32(const GemmF32Args& a) noexcept {
     const std::int64_t left = a.n_end - n;
     const bool many = panels > 1 && left >= panels * kPanel;  // then there is one block of rows
     const std::int64_t room = many ? panels * kPanel : kPanel;
-    const std::int64_t width = left < room ? left : room;
+    const std::int64_t steps_ahead = blocks > 1 ? a.K : a.M <= 2 ? 16 : 48;
+    const Columns columns = {n, left < room ? left : room, a.w + n * a.K + steps_ahead * kPanel};
     for (std::int64_t i = 0; i < blocks; ++i) {
       const Part rows = part_of(a.M, blocks, i);
       const Functions& f = kFunctions[rows.size - 1];
-      (many ? f.many : f.one)(a, rows.begin, n, width);
+      (many ? f.many : i + 1 == blocks ? f.one : f.quiet)(a, columns, rows.begin);
     }
-    n += width;
+    n += columns.width;
   }
 }
 

@@ -22,9 +22,7 @@ foreach(object IN LISTS OBJECTS)
     # What a compiler may call by itself: block copies, the stack protector, the table of
     # position-independent code. No allocation, no function of libm.
     if(NOT line MATCHES "${own}| (memcpy|memset|memmove|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_)$")
-      if(NOT (DEBUG AND line MATCHES " (fmaf|sqrtf)$"))
-        message(FATAL_ERROR "${object} needs: ${line}")
-      endif()
+      message(FATAL_ERROR "${object} needs: ${line}")
     endif()
   endforeach()
 endforeach()
