@@ -177,8 +177,10 @@ void run(const Options& o) {
       peak_gflops(o.isa));
   std::printf(
       "#   M     N     K  p25     p50     ours    oneDNN   share   weights       difference\n");
-  for (const std::int64_t M : kRows) {
-    if (o.only_m != 0 ? M != o.only_m : (o.cold && M > 128) || M > 512) continue;
+  std::vector<std::int64_t> rows = {1, 8, 32, 128};
+  if (!o.cold) rows.push_back(512);
+  if (o.only_m != 0) rows = {o.only_m};
+  for (const std::int64_t M : rows) {
     const double peak = peak_gflops(o.isa);
     double log_sum = 0;
     for (const Product& p : kProducts) print_cell(o, M, p, peak, &log_sum);

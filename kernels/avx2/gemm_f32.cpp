@@ -108,12 +108,12 @@ void gemm_f32(const GemmF32Args& a) noexcept {
     const std::int64_t left = a.n_end - n;
     const bool many = panels > 1 && left >= panels * kPanel;  // then there is one block of rows
     const std::int64_t room = many ? panels * kPanel : kPanel;
-    const std::int64_t steps_ahead = blocks > 1 ? a.K : a.M <= 2 ? 16 : 48;
+    const std::int64_t steps_ahead = blocks > 2 ? a.K : a.M <= 2 ? 16 : 48;
     const Columns columns = {n, left < room ? left : room, a.w + n * a.K + steps_ahead * kPanel};
     for (std::int64_t i = 0; i < blocks; ++i) {
       const Part rows = part_of(a.M, blocks, i);
       const Functions& f = kFunctions[rows.size - 1];
-      (many ? f.many : i + 1 == blocks ? f.one : f.quiet)(a, columns, rows.begin);
+      (many ? f.many : blocks <= 2 || i + 1 == blocks ? f.one : f.quiet)(a, columns, rows.begin);
     }
     n += columns.width;
   }
