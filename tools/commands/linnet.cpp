@@ -3,8 +3,10 @@
 namespace linnet::commands {
 namespace {
 
-constexpr const cli::Command* kAll[] = {&kEmbed,   &kSimilar, &kSearch,     &kTokenize, &kDecode,
-                                        &kForward, &kVersion, &kCompletion, &kMan};
+constexpr const cli::Command* kAll[] = {
+    &kEmbed,   &kSimilar, &kSearch,  &kTokenize,   &kDecode,
+    &kForward, &kInspect, &kVersion, &kCompletion, &kMan,
+};
 
 }  // namespace
 
