@@ -1,0 +1,53 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace linnet::test {
+
+/// How a program ended and what it wrote.
+struct Finished {
+  int exit_code = -1;  // -1 when a signal ended it
+  int signal = 0;
+  std::string out, err;
+};
+
+/// A program to run. Variables LINNET_* of our own environment are not passed on.
+struct Invocation {
+  std::vector<std::string> arguments;  // with the program first
+  std::vector<std::pair<std::string, std::string>> environment = {};
+  std::string input = {};                  // what standard input gives
+  std::optional<std::string> output = {};  // a file for standard output instead of `out`
+  std::vector<int> closed = {};            // descriptors that are closed when it starts
+  bool output_has_no_reader = false;       // standard output is a pipe nobody reads
+};
+
+/// Runs it to its end. Throws std::runtime_error when it cannot be started.
+Finished run(const Invocation& what);
+
+/// A program that runs beside the test, with pipes to its standard input and output.
+class Child {
+ public:
+  explicit Child(std::vector<std::string> arguments);
+  ~Child();
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  void write(const std::string& text) const;
+  void close_input();
+  /// The next line of its standard output, without the newline.
+  std::string read_line() const;
+  void close_output();
+  void kill(int signal) const;
+  Finished wait();
+
+ private:
+  pid_t pid_ = -1;
+  int input_ = -1, output_ = -1, errors_ = -1;
+};
+
+}  // namespace linnet::test
