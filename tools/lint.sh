@@ -17,6 +17,7 @@ fi
 
 cmake --preset release -B build/lint -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
   -DCMAKE_CXX_COMPILER=clang++ -DLINNET_BUILD_TESTS=ON >/dev/null
+cmake --build build/lint --target linnet_commit >/dev/null  # a header that the build writes
 
 mapfile -t sources < <(sed -n 's/^ *"file": "\(.*\)",\{0,1\}$/\1/p' build/lint/compile_commands.json |
   sort -u | grep -E "^$root/(kernels|weights|tokenizer|engine|tools|tests|bench)/" | grep -E -- "${1:-.}")
