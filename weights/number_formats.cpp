@@ -18,15 +18,28 @@ void store(std::byte* dst, std::int64_t i, T value) {
   std::memcpy(dst + i * static_cast<std::int64_t>(sizeof(T)), &value, sizeof(T));
 }
 
-// Half to float by arithmetic: the magnitude bits placed at the top of a float are 2^-112 of the
-// value, also for denormals; infinities and NaN get the full exponent. No branch, so that it
-// vectorises.
+// The conversions touch no denormal float but in integer registers: a host that flushes denormals
+// to zero gets the same bits.
+
+// The exponent is shifted to the float's bias. A denormal gets the exponent of the smallest normal,
+// which puts 2^-14 before its fraction, and 2^-14 is taken off again: exact. No branch and no
+// choice between float expressions, so that it vectorises.
 float half_to_float(std::uint16_t h) {
-  const std::uint32_t magnitude = static_cast<std::uint32_t>(h & 0x7FFF) << 13;
-  const auto scaled = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) * 0x1p112f);
-  const std::uint32_t special = magnitude >= 0x0F800000u ? 0x7F800000u : 0;
-  const std::uint32_t sign = static_cast<std::uint32_t>(h & 0x8000) << 16;
-  return std::bit_cast<float>((scaled | special) | sign);
+  const std::uint32_t exponent = h & 0x7C00u, fraction_too = (h & 0x7FFFu) << 13;
+  const std::uint32_t if_denormal = exponent == 0 ? ~0u : 0;
+  const std::uint32_t if_special = exponent == 0x7C00u ? ~0u : 0;  // infinities and NaN
+  const std::uint32_t shift = (112u << 23) + (if_denormal & 1u << 23) + (if_special & 112u << 23);
+  const auto hidden = std::bit_cast<float>(if_denormal & std::bit_cast<std::uint32_t>(0x1p-14f));
+  const float magnitude = std::bit_cast<float>(fraction_too + shift) - hidden;
+  const std::uint32_t sign = (h & 0x8000u) << 16;
+  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(magnitude) | sign);
+}
+
+// m / 2^shift to the nearest integer, ties to even; 1 <= shift <= 63.
+std::uint64_t shift_to_nearest(std::uint64_t m, std::uint64_t shift) {
+  const std::uint64_t whole = m >> shift, half = std::uint64_t{1} << (shift - 1);
+  const std::uint64_t rest = m & (2 * half - 1);
+  return whole + (rest > half || (rest == half && whole % 2 == 1) ? 1 : 0);
 }
 
 std::uint16_t float_to_half(float x) {
@@ -35,13 +48,26 @@ std::uint16_t float_to_half(float x) {
   if (magnitude > 0x7F800000)
     return static_cast<std::uint16_t>(sign | 0x7E00 | (bits >> 13 & 0x3FF));
   if (magnitude >= 0x477FF000) return static_cast<std::uint16_t>(sign | 0x7C00);  // 65520 and above
-  if (magnitude <
-      0x38800000) {  // below 2^-14: adding 0.5 rounds at 2^-24, the last bit of a denormal
-    const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
-    return static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(shifted) - 0x3F000000));
+  if (magnitude >= 0x38800000) {                                                  // 2^-14, normal
+    return static_cast<std::uint16_t>(sign | shift_to_nearest(magnitude - 0x38000000, 13));
   }
-  const std::uint32_t odd = magnitude >> 13 & 1;
-  return static_cast<std::uint16_t>(sign | ((magnitude - 0x38000000 + 0xFFF + odd) >> 13));
+  const std::uint32_t exponent = magnitude >> 23;
+  if (exponent < 102) return static_cast<std::uint16_t>(sign);  // below 2^-25
+  // In units of 2^-24, the smallest half: mantissa * 2^(exponent - 150 + 24).
+  const std::uint64_t mantissa = (magnitude & 0x7FFFFF) | 0x800000;
+  return static_cast<std::uint16_t>(sign | shift_to_nearest(mantissa, 126 - exponent));
+}
+
+float double_to_float(double x) {
+  const auto bits = std::bit_cast<std::uint64_t>(x);
+  const std::uint64_t exponent = bits >> 52 & 0x7FF;
+  if (exponent >= 1023 - 126) return static_cast<float>(x);
+  const std::uint64_t sign = bits >> 63 << 31;
+  if (exponent < 1023 - 150) return std::bit_cast<float>(static_cast<std::uint32_t>(sign));
+  // In units of 2^-149, the smallest float: mantissa * 2^(exponent - 1075 + 149).
+  const std::uint64_t mantissa = (bits & 0xFFFFFFFFFFFFF) | std::uint64_t{1} << 52;
+  return std::bit_cast<float>(
+      static_cast<std::uint32_t>(sign | shift_to_nearest(mantissa, 926 - exponent)));
 }
 
 std::uint16_t float_to_bfloat(float x) {
@@ -86,7 +112,7 @@ void to_f32(float* dst, const std::byte* src, DType dtype, std::int64_t n) {
       dst[i] = std::bit_cast<float>(static_cast<std::uint32_t>(load<std::uint16_t>(src, i)) << 16);
     }
   } else {
-    for (std::int64_t i = 0; i < n; ++i) dst[i] = static_cast<float>(load<double>(src, i));
+    for (std::int64_t i = 0; i < n; ++i) dst[i] = double_to_float(load<double>(src, i));
   }
 }
 

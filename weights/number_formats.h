@@ -11,6 +11,9 @@ namespace linnet::weights {
 /// True for F16, BF16, F32 and F64: what weights may be stored in.
 bool is_float(DType dtype);
 
+// The results do not depend on whether denormals are flushed to zero in the calling thread; they do
+// on its rounding mode (F64 only), which is to be the default.
+
 /// dst [n] = the n elements at src, which may be unaligned. Exact for F16, BF16 and F32; F64 is
 /// rounded to nearest even. `dtype` must be a float type.
 void to_f32(float* dst, const std::byte* src, DType dtype, std::int64_t n);
