@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cerrno>
 #include <cstring>
@@ -113,6 +114,17 @@ std::optional<MappedFile> Directory::open(std::string_view name, FileAccess acce
   const FileHandle file(open_handle(name));
   if (file.get() < 0) return std::nullopt;
   return MappedFile(file.get(), name_of(name), access);
+}
+
+std::optional<FileFront> Directory::read_front(std::string_view name, std::int64_t most) const {
+  const FileHandle file(open_handle(name));
+  if (file.get() < 0) return std::nullopt;
+  const std::size_t size = regular_file_size(file.get(), name_of(name));
+  FileFront front{std::string(std::min(size, static_cast<std::size_t>(most)), '\0'),
+                  static_cast<std::int64_t>(size)};
+  read_bytes(file.get(), name_of(name), reinterpret_cast<std::byte*>(front.bytes.data()), 0,
+             front.bytes.size());
+  return front;
 }
 
 std::optional<std::string> Directory::read(std::string_view name, std::int64_t max_bytes) const {

@@ -15,6 +15,11 @@ namespace linnet::weights {
 /// the Hub's cache. kAll and kNone are what they say.
 enum class Symlinks { kInside, kAll, kNone };
 
+struct FileFront {
+  std::string bytes;
+  std::int64_t file_bytes = 0;
+};
+
 /// A model directory, resolved once. Its files are opened relative to its handle and by plain
 /// names: no path from a file can lead out of it.
 class Directory {
@@ -32,6 +37,9 @@ class Directory {
   /// The content of a small file; kLimit when it is larger than max_bytes. Nothing is allocated
   /// before that is known.
   std::optional<std::string> read(std::string_view name, std::int64_t max_bytes) const;
+
+  /// The first bytes of a file, `most` of them or all, and its size.
+  std::optional<FileFront> read_front(std::string_view name, std::int64_t most) const;
 
   /// True when there is such a file, whatever it is.
   bool has(std::string_view name) const;

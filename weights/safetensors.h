@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "weights/directory.h"
 #include "weights/dtype.h"
 #include "weights/mapped_file.h"
 
@@ -19,6 +21,8 @@ namespace linnet::weights {
 
 constexpr std::int64_t kMaxHeaderBytes = 100'000'000;
 constexpr std::int64_t kMaxTensors = 1'000'000;
+/// The key of a header that is no tensor.
+constexpr char kMetadataKey[] = "__metadata__";
 
 /// One tensor of a file. Views live as long as the file that gave them; the data may be unaligned.
 struct TensorView {
@@ -30,7 +34,10 @@ struct TensorView {
   std::int64_t elements() const;
 };
 
-/// "[2, 3]"
+/// Bytes of a tensor; nothing where they are no whole number below 2^63.
+std::optional<std::int64_t> bytes_of(DType dtype, std::span<const std::int64_t> shape);
+
+/// "[2, 3]"; the first 16 dimensions.
 std::string shape_text(std::span<const std::int64_t> shape);
 
 using Metadata = std::map<std::string, std::string, std::less<>>;
@@ -57,6 +64,11 @@ class Safetensors {
   Metadata metadata_;
 };
 
+/// The safetensors file `name` of a directory, if there. A file that is to be read as a whole is
+/// looked at first: nothing is allocated for one with a broken header.
+std::optional<Safetensors> open_safetensors(const Directory& directory, std::string_view name,
+                                            FileAccess access = FileAccess::kMap);
+
 /// What is written: data is read during the call.
 struct TensorToWrite {
   std::string name;
@@ -68,7 +80,8 @@ struct TensorToWrite {
 /// Header and order of a file with these tensors: first those whose size is a multiple of 64, then
 /// the rest, each by element size descending, then by name; the header is padded so that data
 /// begins at a multiple of `alignment`. Same tensors and metadata, same bytes, whatever the order
-/// given.
+/// given. Throws kInvalidArgument for what no file may hold, kLimit for a header of more than
+/// 100 MB.
 struct SafetensorsPlan {
   std::string header;              // length field included
   std::vector<std::size_t> order;  // indices into the tensors
