@@ -34,21 +34,17 @@ struct Cell {
 };
 
 // 32 lengths drawn from SST-2: 806 tokens, at most 66.
-const std::vector<std::int64_t> kRagged{66, 52, 48, 45, 42, 40, 38, 35, 33, 31, 30,
+const std::vector<std::int64_t> kRagged{66, 52, 44, 41, 42, 40, 38, 35, 33, 31, 30,
                                         28, 27, 26, 25, 24, 22, 21, 20, 19, 18, 17,
-                                        16, 14, 13, 12, 10, 9,  8,  8,  9,  0};
+                                        16, 14, 13, 12, 10, 9,  8,  8,  9,  8};
 
 std::vector<Cell> cells() {
-  std::vector<std::int64_t> ragged = kRagged;
-  std::int64_t sum = 0;
-  for (const std::int64_t n : ragged) sum += n;
-  ragged.back() = 806 - sum;
   return {{"1x16", {16}},
           {"1x128", {128}},
           {"1x384", {384}},
           {"8x128", std::vector<std::int64_t>(8, 128)},
           {"32x128", std::vector<std::int64_t>(32, 128)},
-          {"32ragged", ragged}};
+          {"32ragged", kRagged}};
 }
 
 const EncoderModel& model_of(const Shape& shape, kernels::Isa isa) {
