@@ -23,6 +23,7 @@ struct Problem {
   Residual residual_kind = Residual::kNone;
   Activation activation = Activation::kNone;
   std::int64_t slack = 0;  // leading dimensions are wider than the matrices by this
+  test::Guard guard = test::Guard::kAfter;
 
   std::int64_t ldx() const { return K + slack; }
   std::int64_t ldy() const { return N + 2 * slack; }
@@ -37,10 +38,10 @@ struct Operands {
   GuardedBuffer<float> x, w, bias, residual;
 
   Operands(const Problem& p, std::uint64_t seed)
-      : x(span_of(p.M, p.K, p.ldx())),
-        w(static_cast<std::size_t>(p.N * p.K)),
-        bias(static_cast<std::size_t>(p.N)),
-        residual(span_of(p.M, p.N, p.ldr())) {
+      : x(span_of(p.M, p.K, p.ldx()), p.guard),
+        w(static_cast<std::size_t>(p.N * p.K), p.guard),
+        bias(static_cast<std::size_t>(p.N), p.guard),
+        residual(span_of(p.M, p.N, p.ldr()), p.guard) {
     Rng rng(seed);
     test::fill_mixed(x.span(), rng);
     test::fill_mixed(w.span(), rng);
@@ -55,8 +56,8 @@ constexpr float kUntouched = -12345.0f;
 /// steps, the last slice first.
 std::vector<float> run(Isa isa, const Problem& p, const Operands& o, std::int64_t step = 1 << 20) {
   const GemmF32 gemm = make_table(isa).gemm_f32;
-  GuardedBuffer<float> packed(static_cast<std::size_t>(gemm.packed_floats(p.N, p.K)));
-  GuardedBuffer<float> y(span_of(p.M, p.N, p.ldy()));
+  GuardedBuffer<float> packed(static_cast<std::size_t>(gemm.packed_floats(p.N, p.K)), p.guard);
+  GuardedBuffer<float> y(span_of(p.M, p.N, p.ldy()), p.guard);
   std::fill(y.span().begin(), y.span().end(), kUntouched);
   const bool in_place = p.residual_kind == Residual::kInPlace;
   if (in_place) {
@@ -300,7 +301,8 @@ TEST_P(GemmF32Level, SameBitsOnRandomProblems) {
                        .with_bias = rng() % 2 == 0,
                        .residual_kind = static_cast<Residual>(rng() % 3),
                        .activation = static_cast<Activation>(rng() % 9),
-                       .slack = upto(20) - 1};
+                       .slack = upto(20) - 1,
+                       .guard = static_cast<test::Guard>(rng() % 2)};
     ASSERT_TRUE(level_is_reference(GetParam(), p, rng()));
   }
 }
