@@ -1,0 +1,19 @@
+"""One module for each engine; what a module has: README.md, "To add a peer"."""
+
+import importlib
+import pathlib
+import sys
+
+WORKER = pathlib.Path(__file__).resolve().parent.parent / "worker.py"
+
+
+def module(name):
+    return importlib.import_module(f"engines.{name}_engine")
+
+
+def command(backend, directory, threads, linnet):
+    """The command line of a backend's worker. `linnet` is the program of ours."""
+    if backend.engine == "linnet":
+        return [str(linnet), "encoder", str(directory / "hf"), str(threads), backend.precision]
+    return [sys.executable, str(WORKER), backend.engine, str(directory), str(threads),
+            backend.precision]

@@ -1,0 +1,92 @@
+// linnet_worker machine
+// linnet_worker encoder DIRECTORY THREADS fp32
+// linnet_worker tokenizer DIRECTORY THREADS encode|ids
+//
+// The process of linnet among those that peers.py measures: a JSON request on a line of standard
+// input, a JSON reply on a line of standard output. `machine` prints clock and FP32 peak and ends.
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <limits>
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+#include "bench/machine.h"
+#include "bench/peers/encoder_worker.h"
+#include "bench/peers/tokenizer_worker.h"
+#include "weights/base/error.h"
+
+namespace linnet::bench {
+
+double seconds() {
+  using Clock = std::chrono::steady_clock;
+  return std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
+}
+
+namespace {
+
+std::unique_ptr<Worker> make_worker(const std::string& kind, const std::string& directory,
+                                    int threads, const std::string& mode) {
+  if (kind == "encoder" && mode == "fp32") return make_encoder_worker(directory, threads);
+  if (kind == "tokenizer" && mode == "encode") {
+    return make_tokenizer_worker(directory, threads, TokenizerMode::kEverything);
+  }
+  if (kind == "tokenizer" && mode == "ids") {
+    return make_tokenizer_worker(directory, threads, TokenizerMode::kIds);
+  }
+  throw Error(ErrorCode::kInvalidArgument, "no worker: " + kind + " " + mode);
+}
+
+/// A message as the inside of a JSON string.
+std::string escaped(std::string_view message) {
+  std::string text;
+  for (const char c : message) {
+    if (c == '"' || c == '\\') text += '\\';
+    text += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  }
+  return text;
+}
+
+void serve(Worker& worker) {
+  std::string line;
+  while (std::getline(std::cin, line)) {
+    std::string reply;
+    try {
+      const json::Document request =
+          json::parse(line, "request", std::numeric_limits<std::int32_t>::max());
+      const std::string_view op = request.root().at("op").string();
+      reply = worker.answer(op, request.root());
+    } catch (const Error& error) {
+      reply = "\"error\":\"" + escaped(error.what()) + "\"";
+    }
+    std::cout << '{' << reply << '}' << std::endl;
+  }
+}
+
+void print_machine() {
+  const kernels::Isa isa = kernels::supported_isas().back();
+  std::printf("{\"isa\":\"%s\",\"clock_ghz\":%.3f,\"peak_gflops\":%.1f}\n", kernels::name(isa),
+              clock_ghz(), peak_gflops(isa));
+}
+
+}  // namespace
+}  // namespace linnet::bench
+
+int main(int argc, char** argv) {
+  if (argc == 2 && std::string(argv[1]) == "machine") {
+    linnet::bench::print_machine();
+    return 0;
+  }
+  if (argc != 5) {
+    std::cerr << "usage: linnet_worker machine | encoder|tokenizer DIRECTORY THREADS MODE\n";
+    return 2;
+  }
+  try {
+    const int threads = std::stoi(argv[3]);
+    linnet::bench::serve(*linnet::bench::make_worker(argv[1], argv[2], threads, argv[4]));
+  } catch (const std::exception& error) {
+    std::cerr << "error: " << error.what() << "\n";
+    return 1;
+  }
+}

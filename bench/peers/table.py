@@ -1,0 +1,93 @@
+"""What is measured: models, cells, backends. One more of anything is one more line here."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A model that is made from its config with random weights. Speed asks for no training."""
+
+    config: str  # class of transformers
+    architecture: str  # class of transformers, built with 2 labels
+    settings: dict = dataclasses.field(default_factory=dict)  # where the config is not the default
+
+
+@dataclasses.dataclass(frozen=True)
+class Backend:
+    """An engine in one number format: a row of the tables."""
+
+    engine: str  # module engines/ENGINE.py
+    precision: str
+    files: str  # conversion that it reads: NAME of `convert_NAME` in the engine's module
+    note: str  # the settings, for the report
+
+
+MODELS = {
+    "distilbert": Model("DistilBertConfig", "DistilBertForSequenceClassification"),
+    "bert": Model("BertConfig", "BertForSequenceClassification"),
+    "minilm": Model("BertConfig", "BertForSequenceClassification",
+                    {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12,
+                     "intermediate_size": 1536}),
+}
+
+# Lengths like those of 32 sentences of SST-2: 8 to 66, mean 25.2. Padded to 66, 61.8 % is padding.
+RAGGED = [66, 52, 44, 41, 42, 40, 38, 35, 33, 31, 30, 28, 27, 26, 25, 24,
+          22, 21, 20, 19, 18, 17, 16, 14, 13, 12, 10, 9, 8, 8, 9, 8]
+
+# A cell is a batch, given by the lengths of its sequences.
+CELLS = {
+    "1x16": [16],
+    "1x128": [128],
+    "1x384": [384],
+    "8x128": [128] * 8,
+    "32x128": [128] * 32,
+    "32ragged": RAGGED,
+}
+FULL_LENGTH = ["1x16", "1x128", "1x384", "8x128", "32x128"]
+
+BACKENDS = {
+    "linnet_fp32": Backend("linnet", "fp32", "none", "packed sequences, best level"),
+    "torch_fp32": Backend("torch", "fp32", "none", "eager, sdpa, inference_mode"),
+    "ort_fp32": Backend("onnxruntime", "fp32", "onnx", "ORT_ENABLE_ALL, sequential"),
+    "ov_fp32": Backend("openvino", "fp32", "ir", "LATENCY, 1 stream"),
+    "ct2_fp32": Backend("ctranslate2", "fp32", "fp32", "encoder, packed sequences"),
+    "torch_bf16": Backend("torch", "bf16", "none", "weights and activations bf16"),
+    "ov_bf16": Backend("openvino", "bf16", "ir", "LATENCY, 1 stream"),
+    "ort_int8": Backend("onnxruntime", "int8", "int8", "quantize_dynamic, per channel"),
+    "ct2_int8": Backend("ctranslate2", "int8", "int8", "encoder, packed sequences, per row"),
+}
+
+# Largest difference between the logits and the FP32 reference, as a share of the reference's
+# largest absolute value, that a row may show and still be printed.
+TOLERANCE = {"fp32": 1e-4, "bf16": 0.05, "int8": 0.1}
+
+
+# What linnet wants to reach; the words are those of the report's summary.
+GOALS = {"fp32": {
+    "full length, geomean": 1.05, "full length, worst cell": 0.95, "1x16, geomean": 1.1,
+    "ragged against CTranslate2, worst": 1.3, "ragged against the fastest other, worst": 2.2,
+    "cold start, worst": 3.0, "peak memory at 1x16, worst": 1.0,
+}}
+
+
+def backends_of(precisions):
+    return [name for name, backend in BACKENDS.items() if backend.precision in precisions]
+
+
+@dataclasses.dataclass(frozen=True)
+class Tokenizer:
+    """A way to encode texts: a row of the tokenizer table."""
+
+    engine: str  # linnet or tokenizers
+    mode: str  # what its worker is asked to do
+    kind: str  # rows of one kind are compared: "ids" or "everything" (offsets and all)
+    threads: tuple = (1, 2)
+
+
+TOKENIZERS = {
+    "linnet_ids": Tokenizer("linnet", "ids", "ids"),
+    "tokenizers_batch_fast": Tokenizer("tokenizers", "encode_batch_fast", "ids"),
+    "linnet_encode": Tokenizer("linnet", "encode", "everything"),
+    "tokenizers_batch": Tokenizer("tokenizers", "encode_batch", "everything"),
+    "tokenizers_encode": Tokenizer("tokenizers", "encode", "everything", threads=(1,)),
+}

@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""worker.py ENGINE DIRECTORY THREADS PRECISION: the process of one engine, as README.md describes
+the protocol: a JSON request on a line of standard input, a JSON reply on a line of standard output.
+Imports the engine's own runtime and numpy, nothing else: start-up time is measured with it.
+"""
+
+import importlib.metadata
+import json
+import os
+import pathlib
+import sys
+import time
+
+
+class Batch:
+    """Padded to the longest row, as these engines take it."""
+
+    def __init__(self, rows):
+        import numpy
+
+        self.lengths = [len(row) for row in rows]
+        self.ids = numpy.zeros((len(rows), max(self.lengths)), numpy.int64)
+        self.mask = numpy.zeros_like(self.ids)
+        for i, row in enumerate(rows):
+            self.ids[i, :len(row)] = row
+            self.mask[i, :len(row)] = 1
+
+
+class Encoder:
+    """Answers requests about one model."""
+
+    def __init__(self, module, directory, threads, precision):
+        self.module = module
+        self.engine = module.Engine(directory, threads, precision)
+        self.call = None
+
+    def batch(self, request):
+        """Takes a batch and runs it once: its answer, and the first call of the shape."""
+        self.call = self.engine.prepare(Batch(request["ids"]))
+        return {"logits": [[float(x) for x in row] for row in self.engine.logits(self.call())]}
+
+    def run(self, request):
+        times, end = [], time.perf_counter() + request["seconds"]
+        while not times or time.perf_counter() < end:
+            start = time.perf_counter()
+            self.call()
+            times.append((time.perf_counter() - start) * 1e3)
+        return {"ms": times}
+
+    def about(self, _request):
+        return {"versions": {p: importlib.metadata.version(p) for p in self.module.PACKAGES},
+                "peak_kb": peak_kb()}
+
+
+def peak_kb():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
+
+
+def serve(target, requests, replies):
+    for line in requests:
+        request = json.loads(line)
+        try:
+            reply = getattr(target, request["op"])(request)
+        except Exception as error:  # reported to the other side, which leaves the row out
+            reply = {"error": f"{type(error).__name__}: {error}"}
+        replies.write(json.dumps(reply) + "\n")
+        replies.flush()
+
+
+def main():
+    name, directory, threads, precision = sys.argv[1:]
+    # Libraries print to standard output as they like: the replies get a descriptor of their own.
+    replies = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    import engines
+
+    target = Encoder(engines.module(name), pathlib.Path(directory), int(threads), precision)
+    serve(target, sys.stdin, replies)
+
+
+if __name__ == "__main__":
+    main()
