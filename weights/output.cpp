@@ -11,6 +11,8 @@
 #include <utility>
 
 #include "weights/base/error.h"
+#include "weights/base/text.h"
+#include "weights/file_handle.h"
 
 namespace linnet::weights {
 namespace {
@@ -18,20 +20,48 @@ namespace {
 namespace fs = std::filesystem;
 
 [[noreturn]] void fail(const std::string& name, const char* what) {
-  throw Error(ErrorCode::kIo, name + ": cannot " + what + ": " + std::strerror(errno));
+  const int error = errno;
+  throw Error(ErrorCode::kIo, printable(name) + ": cannot " + what + ": " + std::strerror(error));
 }
 
 fs::path parent_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
-void sync_directory(const fs::path& directory) {
-  const int fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) fail(directory.string(), "open");
-  const int result = fsync(fd);
-  close(fd);
-  // Some file systems have no fsync of directories; they say EINVAL.
-  if (result != 0 && errno != EINVAL) fail(directory.string(), "sync");
+void sync(const fs::path& path) {
+  const FileHandle handle(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (handle.get() < 0) fail(path.string(), "open");
+  // Some file systems cannot sync directories; they say EINVAL.
+  if (fsync(handle.get()) != 0 && errno != EINVAL) fail(path.string(), "sync");
+}
+
+// A directory with everything in it.
+void sync_tree(const fs::path& directory) {
+  try {
+    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(directory)) {
+      const bool file = entry.is_regular_file() || entry.is_directory();
+      if (file && !entry.is_symlink()) sync(entry.path());
+    }
+  } catch (const fs::filesystem_error& e) {
+    throw Error(ErrorCode::kIo, printable(e.what()));
+  }
+  sync(directory);
+}
+
+std::string beside(const std::string& path, const char* what) {
+  return path + "." + what + "." + std::to_string(getpid());
+}
+
+void rename_to(const std::string& from, const std::string& to) {
+  if (std::rename(from.c_str(), to.c_str()) != 0) fail(to, "rename to");
+}
+
+// Devices and pipes take what is written and have no temporary file beside them.
+void write_through(const std::string& path, const std::function<void(OutputFile&)>& content) {
+  const FileHandle handle(open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY));
+  if (handle.get() < 0) fail(path, "open");
+  OutputFile file(handle.get(), path);
+  content(file);
 }
 
 }  // namespace
@@ -41,39 +71,48 @@ void OutputFile::write(const void* data, std::size_t bytes) {
   for (std::size_t done = 0; done < bytes;) {
     const ssize_t n = ::write(fd_, from + done, bytes - done);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail(name_, "write");
+    if (n <= 0) fail(name_, "write");
     done += static_cast<std::size_t>(n);
   }
 }
 
 void write_file(const std::string& path, const std::function<void(OutputFile&)>& content) {
-  const std::string temporary = path + ".tmp." + std::to_string(getpid());
-  int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+  std::error_code ignored;
+  const fs::file_status existing = fs::status(path, ignored);
+  if (fs::is_directory(existing)) {
+    throw Error(ErrorCode::kInvalidArgument, printable(path) + ": is a directory");
+  }
+  if (fs::exists(existing) && !fs::is_regular_file(existing)) return write_through(path, content);
+
+  const std::string temporary = beside(path, "tmp");
+  unlink(temporary.c_str());  // of an earlier process that had this number
+  int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (fd < 0) fail(path, "create");
   try {
     OutputFile file(fd, path);
     content(file);
     if (fsync(fd) != 0) fail(path, "sync");
-    const int closed = close(std::exchange(fd, -1));
-    if (closed != 0) fail(path, "close");
-    if (std::rename(temporary.c_str(), path.c_str()) != 0) fail(path, "rename");
+    if (close(std::exchange(fd, -1)) != 0 && errno != EINTR) fail(path, "close");
+    rename_to(temporary, path);
   } catch (...) {
     if (fd >= 0) close(fd);
     unlink(temporary.c_str());
     throw;
   }
-  sync_directory(parent_of(path));
+  sync(parent_of(path));
 }
 
 OutputDirectory::OutputDirectory(std::string path, Existing existing)
     : path_(std::move(path)), existing_(existing) {
   while (path_.size() > 1 && path_.back() == '/') path_.pop_back();
-  std::error_code error;
-  if (fs::exists(fs::symlink_status(path_, error)) && existing_ == Existing::kRefuse) {
-    throw Error(ErrorCode::kInvalidArgument, path_ + ": exists, and is not to be overwritten");
+  const fs::path last = fs::path(path_).filename();
+  if (last.empty() || last == "." || last == "..") {
+    throw Error(ErrorCode::kInvalidArgument, quote(path_) + ": no name for a new directory");
   }
-  temporary_ = path_ + ".tmp." + std::to_string(getpid());
-  fs::remove_all(temporary_, error);  // of an earlier process that had this number
+  refuse_existing();
+  temporary_ = beside(path_, "tmp");
+  std::error_code ignored;
+  fs::remove_all(temporary_, ignored);  // of an earlier process that had this number
   if (mkdir(temporary_.c_str(), 0755) != 0) fail(path_, "create");
 }
 
@@ -82,21 +121,47 @@ OutputDirectory::~OutputDirectory() {
   if (!committed_) fs::remove_all(temporary_, ignored);
 }
 
-void OutputDirectory::commit() {
-  sync_directory(temporary_);
-  // With the flag 0 of renameat2 an existing target must be an empty directory; exchanged, there is
-  // no moment without a whole one.
-  const bool exists = fs::exists(fs::symlink_status(path_));
+// Whether there is something at the path; throws when it is not to be replaced.
+bool OutputDirectory::refuse_existing() const {
+  std::error_code ignored;
+  const bool exists = fs::exists(fs::symlink_status(path_, ignored));
   if (exists && existing_ == Existing::kRefuse) {
-    throw Error(ErrorCode::kInvalidArgument, path_ + ": exists, and is not to be overwritten");
+    throw Error(ErrorCode::kInvalidArgument,
+                printable(path_) + ": exists, and is not to be overwritten");
   }
-  const unsigned flags = exists ? RENAME_EXCHANGE : RENAME_NOREPLACE;
-  if (renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, path_.c_str(), flags) != 0) {
+  return exists;
+}
+
+void OutputDirectory::commit() {
+  sync_tree(temporary_);
+  std::string old;  // where the replaced directory is
+  if (!refuse_existing()) {
+    rename_to(temporary_, path_);
+  } else if (renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, path_.c_str(), RENAME_EXCHANGE) ==
+             0) {
+    old = temporary_;
+  } else if (errno == EINVAL) {
+    // Network file systems cannot exchange: for a moment there is none, but never half of one.
+    old = beside(path_, "old");
+    rename_to(path_, old);
+    try {
+      rename_to(temporary_, path_);
+    } catch (const Error&) {
+      rename_to(old, path_);
+      throw;
+    }
+  } else {
     fail(path_, "rename to");
   }
   committed_ = true;
-  sync_directory(parent_of(path_));
-  if (exists) fs::remove_all(temporary_);
+  sync(parent_of(path_));
+  std::error_code error;
+  if (!old.empty()) fs::remove_all(old, error);
+  if (error) {
+    throw Error(ErrorCode::kIo, printable(path_) +
+                                    ": is written, but what it replaced is still at " + quote(old) +
+                                    ": " + error.message());
+  }
 }
 
 }  // namespace linnet::weights

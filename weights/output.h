@@ -19,9 +19,10 @@ class OutputFile {
   std::string name_;
 };
 
-/// Writes `path` by way of a temporary file beside it: content, fsync, rename, fsync of the
-/// directory. An existing file is replaced. When anything fails the temporary file is gone and
-/// `path` is as before.
+/// Writes `path` by way of a temporary file PATH.tmp.PID beside it: content, fsync, rename, fsync
+/// of the directory. An existing file or link is replaced; a device or pipe is written to. When
+/// anything up to the rename fails the temporary file is gone and `path` is as before. Throws kIo,
+/// kInvalidArgument for a directory, and what `content` throws.
 void write_file(const std::string& path, const std::function<void(OutputFile&)>& content);
 
 enum class Existing { kRefuse, kReplace };
@@ -39,10 +40,12 @@ class OutputDirectory {
 
   /// Where to write the files.
   const std::string& temporary_path() const { return temporary_; }
-  /// Syncs, then swaps the new directory with an existing one, which is deleted last.
+  /// Syncs all files, then swaps the new directory with an existing one, which is deleted last.
   void commit();
 
  private:
+  bool refuse_existing() const;
+
   std::string path_, temporary_;
   Existing existing_;
   bool committed_ = false;
