@@ -161,6 +161,7 @@ FieldRequest pair_field(std::string column) {
 RecordReader::RecordReader(ReadBytes read, std::string name, RecordOptions options)
     : lines_(std::move(read), std::move(name), options.max_line_bytes),
       options_(std::move(options)) {
+  if (options_.fields.empty()) options_.fields.push_back(text_field());
   if (options_.format == RecordFormat::kCsv || options_.format == RecordFormat::kTsv) {
     choose_columns();
   }
@@ -240,7 +241,7 @@ bool RecordReader::next_line(Record& record) {
   record.line = lines_.number();
   if (next == LineReader::Next::kTooLong) {
     record.error = too_long_message(lines_.max_line_bytes());
-  } else if (!record.fields.empty()) {
+  } else {
     record.fields[0] = std::string(without_cr(line));
   }
   return true;

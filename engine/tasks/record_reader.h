@@ -34,7 +34,7 @@ enum class InvalidText { kRefuse, kPass };
 
 struct RecordOptions {
   RecordFormat format = RecordFormat::kText;
-  std::vector<FieldRequest> fields;  // of kText the first one is the line
+  std::vector<FieldRequest> fields;  // none: text_field(); of kText the first one is the line
   std::int64_t max_line_bytes = kMaxLineBytes;
   InvalidText invalid = InvalidText::kRefuse;
 };
