@@ -3,27 +3,23 @@
 #include <immintrin.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
+
+#include "bench/interleave.h"
 
 namespace linnet::bench {
 namespace {
 
 constexpr int kRounds = 20;
 
-double seconds() {
-  using Clock = std::chrono::steady_clock;
-  return std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
-}
-
 /// The least time of kRounds calls.
 template <class F>
 double best(F f) {
   double least = 1e9;
   for (int i = 0; i < kRounds; ++i) {
-    const double start = seconds();
+    const double start = now();
     f();
-    least = std::min(least, seconds() - start);
+    least = std::min(least, now() - start);
   }
   return least;
 }
