@@ -5,7 +5,7 @@ Each function is approximated in the minimax sense (Remez exchange, in 60 digits
 coefficients are then rounded to float. Prints the coefficients, constant term first, and the error of the polynomial in exact
 arithmetic; the error of the kernels in float arithmetic is what the tests measure.
 
-    python3 tools/derive_coefficients.py
+    python3 tools/derive_coefficients.py        needs mpmath (PyPI)
 """
 import struct
 

@@ -102,7 +102,7 @@ constexpr Functions kFunctions[kRows] = {kOfRows<1>, kOfRows<2>, kOfRows<3>, kOf
 /// - With one or two blocks, 48 steps ahead in the panel itself, into the first-level cache: blocks
 /// of
 ///   few rows read faster than the hardware fetches from the second level (9 rows: 78 -> 95 % of
-///   the peak). At the speed of the third level (one or two rows) 16 steps are best.
+///   the peak). At the speed of the third level (one or two rows) 8 steps are best.
 /// - With more, a panel is in the second-level cache after the first block, and the last three
 /// blocks
 ///   ask for a third each of the next panel: 20 to 40 % at 32 rows with weights from memory.
@@ -113,7 +113,7 @@ void run_block(const GemmF32Args& a, const Panel& p, std::int64_t blocks, std::i
   if (p.width < kPanel) {
     f.narrow[(p.width - 1) / 16](a, p, rows.begin, nullptr);
   } else if (blocks <= 2) {
-    f.all(a, p, rows.begin, p.w + (a.M <= 2 ? 16 : 48) * kPanel);
+    f.all(a, p, rows.begin, p.w + (a.M <= 2 ? 8 : 48) * kPanel);
   } else if (left < 3) {
     f.third(a, p, rows.begin, p.w + kPanel * a.K + (2 - left) * 16 * a.K);
   } else {
