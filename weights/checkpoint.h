@@ -1,7 +1,11 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "weights/base/json.h"
@@ -42,6 +46,10 @@ class Checkpoint {
 
  private:
   void open_shards(const json::Document& index, FileAccess access);
+  void check_shard(const TensorView& tensor, std::string_view shard,
+                   const std::map<std::string_view, std::string_view>& shard_of,
+                   const std::map<std::string_view, std::size_t>& file_of) const;
+  void check_total_size(json::Value index);
 
   Directory directory_;
   json::Document config_;
