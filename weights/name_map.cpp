@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <unordered_map>
+#include <utility>
 
 #include "weights/base/error.h"
 #include "weights/base/text.h"
@@ -11,27 +13,29 @@
 namespace linnet::weights {
 namespace {
 
-bool replace_suffix(std::string& text, std::string_view from, std::string_view to) {
-  if (!text.ends_with(from)) return false;
-  text.replace(text.size() - from.size(), from.size(), to);
-  return true;
+// True when the last components of `name` are `tail`.
+bool ends_with_components(std::string_view name, std::string_view tail) {
+  if (!name.ends_with(tail)) return false;
+  return name.size() == tail.size() || name[name.size() - tail.size() - 1] == '.';
 }
 
 // LayerNorm.gamma and LayerNorm.beta are the first spelling of weight and bias.
 std::string modern(std::string_view name) {
   std::string text(name);
-  if (!replace_suffix(text, "LayerNorm.gamma", "LayerNorm.weight")) {
-    replace_suffix(text, "LayerNorm.beta", "LayerNorm.bias");
+  if (ends_with_components(name, "LayerNorm.gamma")) {
+    text.replace(text.size() - 5, 5, "weight");
+  } else if (ends_with_components(name, "LayerNorm.beta")) {
+    text.replace(text.size() - 4, 4, "bias");
   }
   return text;
 }
 
 // Constants that frameworks store beside the weights.
 bool is_buffer(const TensorView& tensor) {
-  const std::string_view name = tensor.name;
-  return name.ends_with("position_ids") || name.ends_with("embeddings.token_type_ids") ||
-         name.ends_with(".attn.masked_bias") ||
-         (name.ends_with(".attn.bias") && tensor.shape.size() == 4);
+  return ends_with_components(tensor.name, "position_ids") ||
+         ends_with_components(tensor.name, "embeddings.token_type_ids") ||
+         ends_with_components(tensor.name, "attn.masked_bias") ||
+         (ends_with_components(tensor.name, "attn.bias") && tensor.shape.size() == 4);
 }
 
 [[noreturn]] void fail(const Checkpoint& checkpoint, const std::string& what) {
@@ -83,16 +87,53 @@ std::string find_prefix(const Checkpoint& checkpoint, const Names& names,
   return best;
 }
 
-// Our name of a tensor: the base prefix taken off, other spellings made ours.
-std::string our_name(const std::string& modern_name, const std::string& prefix,
-                     const NameSpelling& spelling) {
-  if (!modern_name.starts_with(prefix)) return modern_name;
-  std::string name = modern_name.substr(prefix.size());
-  for (const auto& [other, ours] : spelling.aliases) {
-    if (name.starts_with(other)) return ours + name.substr(other.size());
+// Finds the rule of a name.
+class Rules {
+ public:
+  Rules(std::span<const TensorRule> rules, const NameSpelling& spelling, const std::string& prefix)
+      : rules_(rules), spelling_(spelling), prefix_(prefix) {
+    for (std::size_t i = 0; i < rules.size(); ++i) {
+      if (!index_.emplace(rules[i].name, i).second) {
+        throw Error(ErrorCode::kInvalidArgument, "two rules are named " + quote(rules[i].name));
+      }
+    }
+    // "model.bert." wraps "bert.": heads may stand under "model.".
+    const std::size_t dot = prefix.size() < 2 ? prefix.npos : prefix.rfind('.', prefix.size() - 2);
+    if (dot != prefix.npos) wrapper_ = prefix.substr(0, dot + 1);
   }
-  return name;
-}
+
+  std::optional<std::size_t> find(std::string_view name) const {
+    if (auto rule = find(name, Scope::kHead)) return rule;
+    if (name.starts_with(wrapper_)) {
+      if (auto rule = find(name.substr(wrapper_.size()), Scope::kHead)) return rule;
+    }
+    if (!name.starts_with(prefix_)) return std::nullopt;
+    const std::string ours = base_name(name);
+    if (auto rule = find(ours, Scope::kBase)) return rule;
+    return find(ours, Scope::kHead);
+  }
+  // Without the base model's prefix, other spellings made ours.
+  std::string base_name(std::string_view name) const {
+    if (!name.starts_with(prefix_)) return std::string(name);
+    name.remove_prefix(prefix_.size());
+    for (const auto& [other, ours] : spelling_.aliases) {
+      if (name.starts_with(other)) return ours + std::string(name.substr(other.size()));
+    }
+    return std::string(name);
+  }
+  std::optional<std::size_t> find(std::string_view name, Scope scope) const {
+    const auto at = index_.find(name);
+    if (at == index_.end() || rules_[at->second].scope != scope) return std::nullopt;
+    return at->second;
+  }
+
+ private:
+  std::span<const TensorRule> rules_;
+  const NameSpelling& spelling_;
+  const std::string& prefix_;
+  std::string wrapper_;
+  std::unordered_map<std::string_view, std::size_t> index_;
+};
 
 // Levenshtein distance, for "nearest name found".
 std::size_t distance(std::string_view a, std::string_view b) {
@@ -108,15 +149,21 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-std::string missing_text(const TensorRule& rule, std::span<const std::string> left_over) {
+// A tensor that no rule knows.
+struct LeftOver {
+  std::string original, base_name;
+};
+
+std::string missing_text(const TensorRule& rule, std::span<const LeftOver> left_over) {
+  constexpr std::size_t kMostCompared = 500;  // a hostile file may have a million
   std::string text = "\n  " + rule.name + " " + shape_text(rule.shape);
   const std::string* nearest = nullptr;
   std::size_t least = rule.name.size() / 3 + 1;
-  for (const std::string& name : left_over) {
-    if (name.size() > 4 * rule.name.size()) continue;
-    if (const std::size_t d = distance(rule.name, name); d < least) {
+  for (const LeftOver& other : left_over.first(std::min(left_over.size(), kMostCompared))) {
+    if (other.base_name.size() > 2 * rule.name.size()) continue;
+    if (const std::size_t d = distance(rule.name, other.base_name); d < least) {
       least = d;
-      nearest = &name;
+      nearest = &other.original;
     }
   }
   if (nearest != nullptr) text += ", nearest name found: " + quote(*nearest);
@@ -134,6 +181,96 @@ void check_tensor(const Checkpoint& checkpoint, const TensorRule& rule, const Te
   }
 }
 
+// Gives each tensor to its rule; returns those that have none.
+std::vector<LeftOver> assign(const Checkpoint& checkpoint, const Names& names,
+                             std::span<const TensorRule> table, const Rules& rules, NameMap& map) {
+  std::vector<LeftOver> left_over;
+  for (const auto& [modern_name, tensor] : names) {
+    NameAccount entry{std::string(tensor->name), rules.base_name(modern_name), Fate::kUnexpected};
+    if (const auto rule = rules.find(modern_name)) {
+      const TensorView*& place = map.tensors[*rule];
+      if (place != nullptr) {
+        fail(checkpoint, "tensors " + quote(place->name) + " and " + quote(tensor->name) +
+                             " are the same one in two spellings");
+      }
+      place = tensor;
+      entry.name = table[*rule].name;
+      entry.fate = table[*rule].presence == Presence::kUnused ? Fate::kUnused : Fate::kUsed;
+      if (entry.fate == Fate::kUsed) check_tensor(checkpoint, table[*rule], *tensor);
+    } else {
+      left_over.push_back({entry.original, entry.name});
+    }
+    map.account.push_back(std::move(entry));
+  }
+  return left_over;
+}
+
+bool same_bytes(const TensorView& a, const TensorView& b) {
+  return a.dtype == b.dtype &&
+         std::equal(a.bytes.begin(), a.bytes.end(), b.bytes.begin(), b.bytes.end());
+}
+
+void find_ties(std::span<const TensorRule> table, const Rules& rules, NameMap& map) {
+  map.ties.assign(table.size(), Tie::kNone);
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    if (table[i].tied_to.empty() || table[i].presence == Presence::kUnused) continue;
+    auto other = rules.find(table[i].tied_to, Scope::kBase);
+    if (!other) other = rules.find(table[i].tied_to, Scope::kHead);
+    if (!other || map.tensors[*other] == nullptr) continue;
+    if (map.tensors[i] == nullptr) {
+      map.ties[i] = Tie::kStandsIn;
+    } else if (same_bytes(*map.tensors[i], *map.tensors[*other])) {
+      map.ties[i] = Tie::kEqual;
+    } else {
+      map.ties[i] = Tie::kDifferent;
+      map.warnings.push_back("tensor " + quote(map.tensors[i]->name) + " differs from " +
+                             quote(map.tensors[*other]->name) +
+                             ", to which it is usually tied: both are kept");
+    }
+  }
+}
+
+void refuse_missing(const Checkpoint& checkpoint, std::span<const TensorRule> table,
+                    std::span<const LeftOver> left_over, const NameMap& map) {
+  std::string missing;
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    const bool absent = map.tensors[i] == nullptr && map.ties[i] == Tie::kNone;
+    if (absent && table[i].presence == Presence::kRequired) {
+      missing += missing_text(table[i], left_over);
+    }
+  }
+  if (!missing.empty()) fail(checkpoint, "these tensors are missing:" + missing);
+}
+
+void report_left_over(const Checkpoint& checkpoint, std::span<const LeftOver> left_over,
+                      Unexpected unexpected, NameMap& map) {
+  constexpr std::size_t kMostListed = 100;
+  std::string all;
+  const auto listed = left_over.first(std::min(left_over.size(), kMostListed));
+  for (const LeftOver& tensor : listed) {
+    all += "\n  " + quote(tensor.original);
+    map.warnings.push_back("tensor " + quote(tensor.original) +
+                           " belongs to nothing in this model");
+  }
+  if (left_over.size() > kMostListed) {
+    const std::string rest = std::to_string(left_over.size() - kMostListed) + " more tensors";
+    all += "\n  and " + rest;
+    map.warnings.push_back(rest + " belong to nothing in this model");
+  }
+  if (!left_over.empty() && unexpected == Unexpected::kRefuse) {
+    fail(checkpoint, "these tensors belong to nothing in this model:" + all);
+  }
+}
+
+void report_rounding(NameMap& map) {
+  const auto rounded = std::count_if(
+      map.tensors.begin(), map.tensors.end(),
+      [](const TensorView* tensor) { return tensor != nullptr && tensor->dtype == DType::kF64; });
+  if (rounded > 0) {
+    map.warnings.push_back(std::to_string(rounded) + " tensors are F64 and get rounded to F32");
+  }
+}
+
 }  // namespace
 
 NameMap map_names(const Checkpoint& checkpoint, std::span<const TensorRule> rules,
@@ -141,48 +278,15 @@ NameMap map_names(const Checkpoint& checkpoint, std::span<const TensorRule> rule
   NameMap map;
   const Names names = modern_names(checkpoint, map.account);
   map.prefix = find_prefix(checkpoint, names, rules, spelling);
-
-  std::unordered_map<std::string_view, std::size_t> rule_of;
-  for (std::size_t i = 0; i < rules.size(); ++i) rule_of.emplace(rules[i].name, i);
   map.tensors.assign(rules.size(), nullptr);
-  std::vector<std::string> left_over;
-  for (const auto& [modern_name, tensor] : names) {
-    const std::string ours = our_name(modern_name, map.prefix, spelling);
-    // A head is named without the base prefix, and some files have no base prefix at all.
-    auto rule = rule_of.find(modern_name);
-    if (rule == rule_of.end() || rules[rule->second].scope == Scope::kBase)
-      rule = rule_of.find(ours);
-    NameAccount entry{std::string(tensor->name), ours, Fate::kUnexpected};
-    if (rule != rule_of.end()) {
-      const TensorRule& found = rules[rule->second];
-      entry.name = found.name;
-      entry.fate = found.presence == Presence::kUnused ? Fate::kUnused : Fate::kUsed;
-      if (map.tensors[rule->second] != nullptr) {
-        fail(checkpoint, "tensors " + quote(map.tensors[rule->second]->name) + " and " +
-                             quote(tensor->name) + " are the same one in two spellings");
-      }
-      map.tensors[rule->second] = tensor;
-      if (entry.fate == Fate::kUsed) check_tensor(checkpoint, found, *tensor);
-    } else {
-      left_over.push_back(ours);
-    }
-    map.account.push_back(std::move(entry));
-  }
+  const Rules lookup(rules, spelling, map.prefix);
+  const std::vector<LeftOver> left_over = assign(checkpoint, names, rules, lookup, map);
   std::sort(map.account.begin(), map.account.end(),
             [](const NameAccount& a, const NameAccount& b) { return a.original < b.original; });
-
-  std::string missing;
-  for (std::size_t i = 0; i < rules.size(); ++i) {
-    if (map.tensors[i] == nullptr && rules[i].presence == Presence::kRequired) {
-      missing += missing_text(rules[i], left_over);
-    }
-  }
-  if (!missing.empty()) fail(checkpoint, "these tensors are missing:" + missing);
-  for (const std::string& name : left_over) {
-    const std::string what = "tensor " + quote(name) + " belongs to nothing in this model";
-    if (unexpected == Unexpected::kRefuse) fail(checkpoint, what);
-    map.warnings.push_back(what);
-  }
+  find_ties(rules, lookup, map);
+  refuse_missing(checkpoint, rules, left_over, map);
+  report_left_over(checkpoint, left_over, unexpected, map);
+  report_rounding(map);
   return map;
 }
 
