@@ -48,11 +48,11 @@ FULL_LENGTH = ["1x16", "1x128", "1x384", "8x128", "32x128"]
 BACKENDS = {
     "linnet_fp32": Backend("linnet", "fp32", "none", "packed sequences, best level"),
     "torch_fp32": Backend("torch", "fp32", "none", "eager, sdpa, inference_mode"),
-    "ort_fp32": Backend("onnxruntime", "fp32", "onnx", "ORT_ENABLE_ALL, sequential"),
-    "ov_fp32": Backend("openvino", "fp32", "ir", "LATENCY, 1 stream"),
+    "ort_fp32": Backend("onnxruntime", "fp32", "fp32", "ORT_ENABLE_ALL beforehand, sequential"),
+    "ov_fp32": Backend("openvino", "fp32", "ir", "LATENCY, 1 stream, model cache"),
     "ct2_fp32": Backend("ctranslate2", "fp32", "fp32", "encoder, packed sequences"),
     "torch_bf16": Backend("torch", "bf16", "none", "weights and activations bf16"),
-    "ov_bf16": Backend("openvino", "bf16", "ir", "LATENCY, 1 stream"),
+    "ov_bf16": Backend("openvino", "bf16", "ir", "LATENCY, 1 stream, model cache"),
     "ort_int8": Backend("onnxruntime", "int8", "int8", "quantize_dynamic, per channel"),
     "ct2_int8": Backend("ctranslate2", "int8", "int8", "encoder, packed sequences, per row"),
 }
