@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <functional>
 
 #include "engine/tasks/text_index.h"
 #include "engine/tasks/vector_index.h"
@@ -112,14 +113,63 @@ TextIndex make_index(Embedder& embedder, const EmbedOptions& options, const Text
   return index;
 }
 
+// What the embeddings of a text depend on. Prompts are written out with their lengths: a name and a
+// text with the same letters are two things.
+std::string index_key(const EmbeddingModel& model, const Texts& texts,
+                      const EmbedOptions& options) {
+  std::string key = text_index_key(model, texts.hash, options);
+  const auto add = [&](const char* what, const std::optional<std::string>& value) {
+    key += what + (value ? std::to_string(value->size()) + ":" + *value : "none");
+  };
+  add(" prompt text ", options.prompt);
+  add(" prompt name ", options.prompt_name);
+  if (options.too_long == TooLong::kRefuse) key += " no-truncate";
+  if (!options.encode.parse_special) key += " no-parse-special";
+  if (options.encode.invalid_utf8 == tokenizer::InvalidUtf8::kReplace) key += " replace";
+  return key;
+}
+
+// The key says what was meant, not what a damaged file holds.
+void check_index(const TextIndex& index, const Texts& texts, std::int64_t dimensions,
+                 const std::string& path) {
+  if (index.dimensions != dimensions) {
+    throw Error(ErrorCode::kFormat, path + ": damaged index: found " +
+                                        std::to_string(index.dimensions) +
+                                        " dimensions, expected " + std::to_string(dimensions));
+  }
+  const auto end = index.lines.end();
+  if (std::adjacent_find(index.lines.begin(), end, std::greater<>()) != end) {
+    throw Error(ErrorCode::kFormat, path + ": damaged index: its lines do not ascend");
+  }
+  for (const std::int64_t line : index.lines) {
+    if (!std::binary_search(texts.lines.begin(), texts.lines.end(), line)) {
+      throw Error(ErrorCode::kFormat,
+                  path + ": damaged index: the texts have no line " + std::to_string(line));
+    }
+  }
+}
+
+// Texts that failed when the index was made fail again.
+void report_missing(const TextIndex& index, const Texts& texts, Failures& failures) {
+  for (std::size_t i = 0; i < texts.lines.size(); ++i) {
+    if (!std::binary_search(index.lines.begin(), index.lines.end(), texts.lines[i])) {
+      failures.add(texts.places[i], "could not be embedded when the index was made");
+    }
+  }
+}
+
 // The index of --index if it is of these texts, else a new one, stored where --index says.
 TextIndex find_index(Embedder& embedder, const cli::Arguments& args, const Texts& texts,
                      Failures& failures) {
   const EmbedOptions options = embed_options(args);
   if (!args.given(kIndex)) return make_index(embedder, options, texts, failures);
   const std::string path(args.text(kIndex));
-  const std::string key = text_index_key(embedder.model(), texts.hash, options);
-  if (auto stored = load_text_index(path, key)) return std::move(*stored);
+  const std::string key = index_key(embedder.model(), texts, options);
+  if (auto stored = load_text_index(path, key)) {
+    check_index(*stored, texts, embedder.model().dimensions(), path);
+    report_missing(*stored, texts, failures);
+    return std::move(*stored);
+  }
   TextIndex index = make_index(embedder, options, texts, failures);
   index.key = key;
   save_text_index(path, index);
@@ -173,7 +223,10 @@ int run(const cli::Arguments& args, cli::Console& console) {
   const VectorIndex vectors(model.sentence.encoder.kernels, index.matrix(),
                             similarity_of(args, model));
   EmbedOptions query_options = embed_options(args);
-  if (args.given(kQueryPromptName)) query_options.prompt_name = args.maybe(kQueryPromptName);
+  if (args.given(kQueryPromptName)) {
+    query_options.prompt.reset();  // that of the texts
+    query_options.prompt_name = args.maybe(kQueryPromptName);
+  }
 
   io::write_to(to, console.out, [&](const io::Sink& sink) {
     std::vector<float> vector(static_cast<std::size_t>(index.dimensions));
