@@ -147,6 +147,16 @@ TEST(Encode, AddedTokensLongestFirst) {
   EXPECT_EQ(t.vocab_size(), kSmallVocab + 3);  // an empty content is no token
 }
 
+TEST(Encode, SpecialTokensThatAreNotParsedArePassedOverWhole) {
+  SmallJson json;
+  json.add(kSmallVocab, "(x", false, false, false, false, true);
+  json.add(kSmallVocab + 1, "x", false, false, false, false, false);
+  EncodeOptions options;
+  options.parse_special = false;
+  EXPECT_EQ(tokens_of(json.load(), "(x", options), (Tokens{"[UNK]", "[UNK]"}));
+  EXPECT_EQ(tokens_of(json.load(), "( x", options), (Tokens{"[UNK]", "x"}));
+}
+
 TEST(Encode, AddedTokensAfterNormalization) {
   SmallJson json;
   json.add(kSmallVocab, "NewÉté", false, false, false, true, false);

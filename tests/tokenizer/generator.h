@@ -47,91 +47,94 @@ class TextGenerator {
   }
 
  private:
+  static constexpr std::array<std::string_view, 62> kPieces{"a",
+                                                            "b",
+                                                            "ab",
+                                                            "hello",
+                                                            "Hello",
+                                                            "world",
+                                                            "unwanted",
+                                                            "running",
+                                                            "##ing",
+                                                            "mask",
+                                                            "[MASK]",
+                                                            "[mask]",
+                                                            "[SEP]",
+                                                            "[",
+                                                            "]",
+                                                            "résumé",
+                                                            "re\xCC\x81sume\xCC\x81",
+                                                            "中",
+                                                            "文",
+                                                            "İ",
+                                                            "ı",
+                                                            "ẞ",
+                                                            "Σ",
+                                                            "ǅ",
+                                                            "K",
+                                                            "\xEA\xB0\x81",
+                                                            "が",
+                                                            "हिन्दी",
+                                                            "กี่",
+                                                            "Việt",
+                                                            "ﬁ",
+                                                            "½",
+                                                            "😀",
+                                                            "👨‍👩‍👧",
+                                                            "🇩🇪",
+                                                            " ",
+                                                            "  ",
+                                                            "\t",
+                                                            "\n",
+                                                            "\r\n",
+                                                            "\v",
+                                                            "\xC2\x85",
+                                                            "\xC2\xA0",
+                                                            "\xE3\x80\x80",
+                                                            "\xE2\x80\xA8",
+                                                            "\x1C",
+                                                            "\xC2\xAD",
+                                                            "\xE2\x80\x8B",
+                                                            "\xEF\xBB\xBF",
+                                                            "\xEF\xBF\xBD",
+                                                            "\xCC\x81",
+                                                            "\xE0\xA2\x98",
+                                                            "\xF0\x9D\x85\xAD",
+                                                            "\xF0\x9D\x85\xA5",
+                                                            "'",
+                                                            "don't",
+                                                            ".",
+                                                            "...",
+                                                            "$",
+                                                            "<x>",
+                                                            "zz",
+                                                            "antidisestablishmentarianism"};
+
+  char32_t any_character() {
+    for (;;) {
+      const char32_t c = below(0x110000);
+      if (c < 0xD800 || c > 0xDFFF) return c;
+    }
+  }
+
+  void add_word(std::string& out) {
+    for (std::uint32_t n = 1 + below(below(8) == 0 ? 120 : 14); n > 0; --n) {
+      out.push_back(static_cast<char>((below(3) == 0 ? 'A' : 'a') + below(4)));
+    }
+  }
+
   void add_piece(std::string& out) {
-    static constexpr std::array<std::string_view, 62> kPieces{"a",
-                                                              "b",
-                                                              "ab",
-                                                              "hello",
-                                                              "Hello",
-                                                              "world",
-                                                              "unwanted",
-                                                              "running",
-                                                              "##ing",
-                                                              "mask",
-                                                              "[MASK]",
-                                                              "[mask]",
-                                                              "[SEP]",
-                                                              "[",
-                                                              "]",
-                                                              "résumé",
-                                                              "re\xCC\x81sume\xCC\x81",
-                                                              "中",
-                                                              "文",
-                                                              "İ",
-                                                              "ı",
-                                                              "ẞ",
-                                                              "Σ",
-                                                              "ǅ",
-                                                              "K",
-                                                              "\xEA\xB0\x81",
-                                                              "が",
-                                                              "हिन्दी",
-                                                              "กี่",
-                                                              "Việt",
-                                                              "ﬁ",
-                                                              "½",
-                                                              "😀",
-                                                              "👨‍👩‍👧",
-                                                              "🇩🇪",
-                                                              " ",
-                                                              "  ",
-                                                              "\t",
-                                                              "\n",
-                                                              "\r\n",
-                                                              "\v",
-                                                              "\xC2\x85",
-                                                              "\xC2\xA0",
-                                                              "\xE3\x80\x80",
-                                                              "\xE2\x80\xA8",
-                                                              "\x1C",
-                                                              "\xC2\xAD",
-                                                              "\xE2\x80\x8B",
-                                                              "\xEF\xBB\xBF",
-                                                              "\xEF\xBF\xBD",
-                                                              "\xCC\x81",
-                                                              "\xE0\xA2\x98",
-                                                              "\xF0\x9D\x85\xAD",
-                                                              "\xF0\x9D\x85\xA5",
-                                                              "'",
-                                                              "don't",
-                                                              ".",
-                                                              "...",
-                                                              "$",
-                                                              "<x>",
-                                                              "zz",
-                                                              "antidisestablishmentarianism"};
     switch (below(8)) {
-      case 0:  // any character
-        for (;;) {
-          const char32_t c = below(0x110000);
-          if (c >= 0xD800 && c <= 0xDFFF) continue;
-          tokenizer::utf8::append(out, c);
-          return;
-        }
-      case 1:  // a character of the scripts that have cases and marks
-        tokenizer::utf8::append(out, below(0x600));
-        return;
-      case 2:  // letters
-        for (std::uint32_t n = 1 + below(below(8) == 0 ? 120 : 14); n > 0; --n) {
-          out.push_back(static_cast<char>((below(3) == 0 ? 'A' : 'a') + below(4)));
-        }
-        return;
+      case 0:
+        return tokenizer::utf8::append(out, any_character());
+      case 1:  // the scripts that have cases and marks
+        return tokenizer::utf8::append(out, below(0x600));
+      case 2:
+        return add_word(out);
       case 3:
-        out.push_back(' ');
-        return;
+        return out.push_back(' ');
       case 4:
-        out.push_back(static_cast<char>(below(128)));
-        return;
+        return out.push_back(static_cast<char>(below(128)));
       default:
         out += kPieces[below(kPieces.size())];
     }

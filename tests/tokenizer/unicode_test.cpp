@@ -208,6 +208,17 @@ TEST(Normalizer, ReordersCharactersButNotRanges) {
   EXPECT_EQ(chars[2].begin, 5);
 }
 
+TEST(Normalizer, DecomposedCharactersKeepTheirSource) {
+  // U+1D15E is a note and a stem, and U+1D16D behind it another mark of the same run: all stay.
+  constexpr BertNormalizer kStrip{false, false, true, false};
+  std::vector<NormChar> chars;
+  EXPECT_EQ(normalize(kStrip, utf8_of(U"\U0001d15e\U0001d16d"), &chars),
+            utf8_of(U"\U0001d157\U0001d165\U0001d16d"));
+  ASSERT_EQ(chars.size(), 3u);
+  EXPECT_EQ(chars[1].begin, 0);
+  EXPECT_EQ(chars[2].begin, 4);
+}
+
 TEST(Normalizer, NewMarksAreNotReordered) {
   // In Unicode 14 and later U+0898 has class 220 and U+08CA 230; the reference's table has neither.
   constexpr BertNormalizer kStrip{false, false, true, false};
