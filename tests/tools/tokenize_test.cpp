@@ -212,8 +212,8 @@ TEST_F(TokenizeText, ABadRecordFailsAlone) {
   EXPECT_EQ(done.exit_code, 3);
   const std::vector<Json> answers = parse_lines(done.out);
   ASSERT_EQ(answers.size(), 10U);
-  for (const std::size_t good : {0, 5, 9}) EXPECT_TRUE(answers[good].contains("ids")) << good;
-  for (const std::size_t bad : {1, 2, 3, 6, 7, 8}) {
+  for (const std::size_t good : {0u, 5u, 9u}) EXPECT_TRUE(answers[good].contains("ids")) << good;
+  for (const std::size_t bad : {1u, 2u, 3u, 6u, 7u, 8u}) {
     EXPECT_EQ(answers[bad].value("error", ""), "invalid_record") << bad;
     EXPECT_NE(done.err.find("line " + std::to_string(bad + 1) + ": "), std::string::npos) << bad;
   }
