@@ -158,7 +158,8 @@ std::string missing_text(const TensorRule& rule, std::span<const LeftOver> left_
   constexpr std::size_t kMostCompared = 500;  // a hostile file may have a million
   std::string text = "\n  " + rule.name + " " + shape_text(rule.shape);
   const std::string* nearest = nullptr;
-  std::size_t least = rule.name.size() / 3 + 1;
+  // Names of one layer share most of their letters: only a fifth may differ.
+  std::size_t least = rule.name.size() / 5 + 1;
   for (const LeftOver& other : left_over.first(std::min(left_over.size(), kMostCompared))) {
     if (other.base_name.size() > 2 * rule.name.size()) continue;
     if (const std::size_t d = distance(rule.name, other.base_name); d < least) {

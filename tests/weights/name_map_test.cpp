@@ -243,7 +243,7 @@ TEST(NameMap, AccountsForEveryTensor) {
   std::vector<TensorRule> rules = table();
   rules.push_back({.name = "pooler.weight", .shape = {2, 2}, .presence = Presence::kUnused});
   const Mapped m(
-      with(encoder("bert."), {zeros("bert.pooler.weight", {9}, "I64"), zeros("extra\x1b", {1}),
+      with(encoder("bert."), {zeros("bert.pooler.weight", {9}, "I64"), zeros("extra\\u001b", {1}),
                               zeros("bert.embeddings.position_ids", {1, 4}, "I64")}),
       Unexpected::kWarn, rules);
   EXPECT_EQ(m.map.account.size(), 7u);
@@ -252,7 +252,10 @@ TEST(NameMap, AccountsForEveryTensor) {
   EXPECT_EQ(m.account("bert.pooler.weight").fate, Fate::kUnused);  // whatever its shape
   EXPECT_EQ(m.account("bert.embeddings.word.weight").fate, Fate::kUsed);
   EXPECT_EQ(m.account("bert.embeddings.position_ids").fate, Fate::kBuffer);
+  // A name is data: it cannot reach a terminal as it is.
+  EXPECT_EQ(m.account("extra\x1b").fate, Fate::kUnexpected);
   ASSERT_EQ(m.map.warnings.size(), 1u);
+  EXPECT_EQ(m.map.warnings[0], "tensor \"extra\\u{001b}\" belongs to nothing in this model");
 }
 
 TEST(NameMap, RefusesUnexpectedTensorsOnRequest) {

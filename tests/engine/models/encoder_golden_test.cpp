@@ -144,6 +144,17 @@ void run_batch(EncoderSession& session, const GoldenFile& io, const std::string&
   EXPECT_GE(compared, m.config.layers() + 2) << name;
 }
 
+// What loading says about a case: nothing, except about a rounding and a decoder of its own.
+std::vector<std::string> expected_warnings(std::string_view name) {
+  if (name == "bert_seqcls_f64") return {"41 tensors are F64 and get rounded to F32"};
+  if (name == "bert_mlm_untied") {
+    return {
+        "tensor \"cls.predictions.decoder.weight\" differs from "
+        "\"bert.embeddings.word_embeddings.weight\", to which it is usually tied: both are kept"};
+  }
+  return {};
+}
+
 TEST_P(EncoderGolden, EveryLayerAndOutput) {
   const fs::path folder = test::data_dir() / "goldens" / GetParam();
   LINNET_NEEDS(folder);
@@ -151,7 +162,7 @@ TEST_P(EncoderGolden, EveryLayerAndOutput) {
   LoadOptions options;
   options.isa = kernels::supported_isas().back();
   const EncoderModel model = load_encoder(weights::Checkpoint(folder), options);
-  EXPECT_TRUE(model.warnings.empty()) << model.warnings[0];
+  EXPECT_EQ(model.warnings, expected_warnings(GetParam()));
   EncoderSession session(model, {.threads = 2, .tokens_per_pass = 1});
   for (const std::string& batch : io.batches()) run_batch(session, io, batch);
 }
