@@ -313,7 +313,7 @@ TEST(Checkpoint, RefusesASparseFileByItsHeader) {
   fs::resize_file(t.path("model.safetensors"), std::uintmax_t{5} << 30);
   for (const FileAccess access : {FileAccess::kMap, FileAccess::kRead}) {
     contains(refused(t, ErrorCode::kFormat, {.access = access}),
-             "header:1:1: not JSON: found the end");
+             "header:1:1: not JSON: unexpected end of input");
   }
   t.write("model.safetensors",
           safetensors_bytes(R"({"a":{"dtype":"U8","shape":[9],"data_offsets":[0,9]}})"));

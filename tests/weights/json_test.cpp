@@ -16,6 +16,8 @@
 namespace linnet::json {
 namespace {
 
+using namespace std::string_literals;
+
 Document parsed(std::string_view text) { return parse(text, "x.json", kConfigBytes); }
 
 std::string refused(std::string_view text) {
@@ -282,21 +284,30 @@ TEST(Json, ReadsNonFiniteNumbersAsTheyAreSpelled) {
 
 TEST(Json, NamesLineColumnAndPathOfSyntaxErrors) {
   EXPECT_EQ(refused("{\n  \"a\": [1,\n    2,, 3]}"),
-            "x.json:3:7: a[2]: not JSON: found \",\", expected a value");
-  EXPECT_EQ(refused("{\"a\": {\"b\": tru}}"),
-            "x.json:1:13: a.b: not JSON: found \"t\", expected a value");
-  EXPECT_EQ(refused("[1 2]"), "x.json:1:4: not JSON: found \"2\", expected ',' or ']'");
+            "x.json:3:7: a: not JSON: unexpected ','; expected '[', '{', or a literal");
+  EXPECT_EQ(refused("{\"a\": {\"b\": tru}}"), "x.json:1:16: a.b: not JSON: invalid literal");
+  EXPECT_EQ(refused("[1 2]"), "x.json:1:4: not JSON: unexpected number literal; expected ']'");
   EXPECT_EQ(refused("{\"m\": {\"a.b c\": {\"x\" 2}}}"),
-            "x.json:1:22: m[\"a.b c\"]: not JSON: found \"2\", expected ':'");
+            "x.json:1:22: m[\"a.b c\"].x: not JSON: unexpected number literal; expected ':'");
+  EXPECT_EQ(refused("{\"m\": {\"a\": 1, 2}}"),
+            "x.json:1:16: m: not JSON: unexpected number literal; expected string literal");
   EXPECT_EQ(refused("[[1], [2, 3"),
-            "x.json:1:12: [1]: not JSON: found the end of the text, expected ',' or ']'");
+            "x.json:1:12: [1]: not JSON: unexpected end of input; expected ']'");
   EXPECT_EQ(refused("{\"a\": \"x\n\"}"),
-            "x.json:1:9: a: not JSON: found \"\\u{000a}\", expected the rest of a string, control "
-            "characters escaped");
+            "x.json:1:9: a: not JSON: invalid string: control character U+000A (LF) must be "
+            "escaped to \\u000A or \\n");
   EXPECT_EQ(refused("{\"a\": \"\xC3\xA4\\uD800\"}"),
-            "x.json:1:10: a: not JSON: half a surrogate pair");
-  EXPECT_EQ(refused("{}\n\n \x1b[2J"),
-            "x.json:3:2: not JSON: found \"\\u{001b}\", expected the end of the text");
+            "x.json:1:16: a: not JSON: invalid string: surrogate U+D800..U+DBFF must be followed "
+            "by U+DC00..U+DFFF");
+  EXPECT_EQ(refused("[1, {\"a\": -1e999}]"),
+            "x.json:1:11: [1].a: a number beyond the range of a double");
+  EXPECT_EQ(refused("[1, {\"a\": -1e-999}]"),
+            "x.json:1:11: [1].a: a number beyond the range of a double");
+  EXPECT_EQ(refused("{\"a\": [\"b\\n\0\"]}"s), "x.json:1:12: not JSON: a NUL byte");
+  // Nothing of the text itself reaches a terminal.
+  EXPECT_EQ(refused("{}\n\n \x1b[2J"), "x.json:3:2: not JSON: invalid literal");
+  EXPECT_EQ(refused("{\"a\": 1} \"; last read: - \""),
+            "x.json:1:26: not JSON: unexpected string literal; expected end of input");
   EXPECT_EQ(refused("\xEF\xBB\xBF{}"), "x.json:1:1: not JSON: begins with a byte order mark");
 }
 

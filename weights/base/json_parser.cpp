@@ -1,257 +1,172 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <charconv>
 #include <functional>
+#include <iterator>
 #include <limits>
+#include <nlohmann/json.hpp>
 
 #include "weights/base/json_tape.h"
-#include "weights/base/text.h"
-#include "weights/base/utf8.h"
 
-// The text ends with the NUL of its std::string, which no rule of the grammar accepts: one look
-// ahead needs no check for the end.
+// nlohmann's parser reads the text and reports what it finds; the builder below turns its reports
+// into nodes and refuses what the library lets pass.
 namespace linnet::json {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+using Library = nlohmann::json;
 
-// Characters of a string that stand for themselves and are one byte long.
-constexpr std::array<bool, 256> kPlain = [] {
-  std::array<bool, 256> plain{};
-  for (std::size_t c = 0x20; c < 0x80; ++c) plain[c] = c != '"' && c != '\\';
-  return plain;
-}();
+// Reads the text from a position that its owner sees too.
+struct Reader {
+  using iterator_category = std::input_iterator_tag;
+  using value_type = char;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const char*;
+  using reference = const char&;
 
-class Parser {
+  const char** at;
+
+  reference operator*() const { return **at; }
+  Reader& operator++() {
+    ++*at;
+    return *this;
+  }
+  bool operator==(const Reader& other) const { return *at == *other.at; }
+  bool operator!=(const Reader& other) const { return *at != *other.at; }
+};
+
+// The library calls it for each value, key and end of a container, right after the last byte of
+// that is read; after a number it has read the byte behind it, too, unless the text ends there.
+class Builder {
  public:
-  explicit Parser(Tape& tape)
-      : tape_(tape),
-        begin_(tape.text.data()),
-        end_(tape.text.data() + tape.text.size()),
-        at_(begin_) {}
+  explicit Builder(Tape& tape)
+      : tape_(tape), begin_(tape.text.data()), end_(begin_ + tape.text.size()), at_(begin_) {}
 
   void run() {
-    if (tape_.text.starts_with("\xEF\xBB\xBF"))
-      fail(at_, "not JSON: begins with a byte order mark");
-    skip_space();
-    read_value();
-    while (depth_ > 0) read_next();
-    skip_space();
-    if (at_ != end_) expected("the end of the text");
+    if (tape_.text.starts_with("\xEF\xBB\xBF")) fail(0, "not JSON: begins with a byte order mark");
+    if (const std::size_t nul = tape_.text.find('\0'); nul != tape_.text.npos) {
+      fail(nul, "not JSON: a NUL byte");  // the library would take it for the end
+    }
+    Library::sax_parse(Reader{&at_}, Reader{&end_}, this);
+  }
+
+  bool null() {
+    add(Kind::kNull);
+    return done();
+  }
+  bool boolean(bool value) {
+    add(Kind::kBoolean).boolean = value;
+    return done();
+  }
+  bool number_integer(std::int64_t value) {
+    const bool minus_zero = value == 0 && *start() == '-';  // an int64 would lose the sign
+    if (minus_zero) {
+      add(Kind::kFloat).number = -0.0;
+    } else {
+      add(Kind::kInteger).integer = value;
+    }
+    return done();
+  }
+  bool number_unsigned(std::uint64_t value) {
+    if (value > std::numeric_limits<std::int64_t>::max()) {
+      add(Kind::kBigInteger).number = static_cast<double>(value);
+    } else {
+      add(Kind::kInteger).integer = static_cast<std::int64_t>(value);
+    }
+    return done();
+  }
+  bool number_float(double value, const std::string& literal) {
+    const bool integer = literal.find_first_not_of("-0123456789") == literal.npos;
+    const bool zero = literal.find_first_of("123456789") >= literal.find_first_of("eE");
+    if (value == 0 && !zero) fail_range();  // the library rounds it to zero
+    add(integer ? Kind::kBigInteger : Kind::kFloat).number = value;
+    return done();
+  }
+  bool string(const std::string& value) {
+    add(Kind::kString).string = text(value);
+    return done();
+  }
+  bool binary(const Library::binary_t&) { return false; }  // no JSON text has one
+  bool start_object(std::size_t) { return open(Kind::kObject); }
+  bool start_array(std::size_t) { return open(Kind::kArray); }
+  bool key(const std::string& value) {
+    key_ = text(value);
+    has_key_ = true;
+    return done();
+  }
+  bool end_object() {
+    refuse_duplicates(open_[depth_ - 1]);
+    return close();
+  }
+  bool end_array() { return close(); }
+
+  // `read` bytes were read, the last of them is the wrong one; the end counts as one.
+  [[noreturn]] bool parse_error(std::size_t read, const std::string&,
+                                const Library::exception& error) {
+    if (error.id == 406) fail_range();
+    current_ = depth_ > 0 ? open_[depth_ - 1] : 0;
+    // "[…] syntax error while parsing value - REASON; last read: '…'; expected …"
+    std::string_view reason(error.what());
+    const std::size_t dash = reason.find(" - ");
+    if (dash != reason.npos) reason.remove_prefix(dash + 3);
+    fail(read == 0 ? 0 : read - 1,
+         "not JSON: " + std::string(reason.substr(0, reason.find("; last read: "))));
   }
 
  private:
-  // One member or element of the innermost container, or the end of that.
-  void read_next() {
-    current_ = open_[depth_ - 1];
-    const Node& container = tape_.nodes[current_];
-    const bool object = kind_of(container) == Kind::kObject;
-    skip_space();
-    if (*at_ == (object ? '}' : ']')) return close();
-    if (container.size > 0) {
-      if (*at_ != ',') expected(object ? "',' or '}'" : "',' or ']'");
-      ++at_;
-      skip_space();
-    }
-    key_ = object ? read_key() : Span{};
-    read_value();
+  // The first byte of what was read last.
+  const char* start() const {
+    const char* p = last_;
+    while (p < at_ && std::string_view(" \t\n\r,:").find(*p) != std::string_view::npos) ++p;
+    return p;
+  }
+  bool done() {
+    last_ = at_;
+    return true;
   }
 
-  Span read_key() {
-    if (*at_ != '"') expected("a key in quotes");
-    const Span key = read_string();
-    skip_space();
-    if (*at_ != ':') expected("':'");
-    ++at_;
-    skip_space();
-    return key;
+  // The string that was read last: without an escape, its own bytes in the text.
+  Span text(const std::string& value) {
+    const char* const from = start() + 1;
+    const auto bytes = static_cast<std::uint32_t>(value.size());
+    if (at_ - 1 - from == static_cast<std::ptrdiff_t>(bytes)) return {position(from), bytes};
+    const std::size_t place = tape_.text.size() + tape_.unescaped.size();
+    tape_.unescaped += value;
+    return {static_cast<std::uint32_t>(place), bytes};
   }
 
-  // A value, of a container only the bracket that opens it.
-  void read_value() {
-    const std::size_t index = add();
-    Node& node = tape_.nodes[index];
-    switch (*at_) {
-      case '{':
-        return open(node, Kind::kObject);
-      case '[':
-        return open(node, Kind::kArray);
-      case '"':
-        set_kind(node, Kind::kString);
-        node.string = read_string();
-        return;
-      case 't':
-      case 'f':
-        set_kind(node, Kind::kBoolean);
-        node.boolean = *at_ == 't';
-        return read_literal(node.boolean ? "true" : "false");
-      case 'n':
-        set_kind(node, Kind::kNull);
-        return read_literal("null");
-      default:
-        if (*at_ != '-' && !is_digit(*at_)) expected("a value");
-        return read_number(node);
-    }
-  }
-
-  void read_literal(std::string_view literal) {
-    if (!std::string_view(at_, end_).starts_with(literal)) expected("a value");
-    at_ += literal.size();
-  }
-
-  void read_number(Node& node) {
-    const char* const from = at_;
-    const bool negative = *at_ == '-';
-    if (negative) ++at_;
-    if (*at_ == '0' && is_digit(at_[1])) fail(at_, "not JSON: a number with a leading zero");
-    std::uint64_t magnitude = 0;
-    bool wraps = false;
-    const char* const digits = at_;
-    for (; is_digit(*at_); ++at_) {
-      wraps |= __builtin_mul_overflow(magnitude, std::uint64_t{10}, &magnitude);
-      wraps |=
-          __builtin_add_overflow(magnitude, static_cast<std::uint64_t>(*at_ - '0'), &magnitude);
-    }
-    if (at_ == digits) expected("a digit");
-    const bool integer = *at_ != '.' && *at_ != 'e' && *at_ != 'E';
-    if (*at_ == '.') {
-      ++at_;
-      skip_digits();
-    }
-    if (*at_ == 'e' || *at_ == 'E') {
-      ++at_;
-      if (*at_ == '+' || *at_ == '-') ++at_;
-      skip_digits();
-    }
-    constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max();
-    const bool minus_zero = negative && !wraps && magnitude == 0;  // an int64 would lose the sign
-    if (integer && !wraps && magnitude <= kMost + negative && !minus_zero) {
-      set_kind(node, Kind::kInteger);
-      node.integer = static_cast<std::int64_t>(negative ? 0 - magnitude : magnitude);
-      return;
-    }
-    set_kind(node, integer && !minus_zero ? Kind::kBigInteger : Kind::kFloat);
-    if (std::from_chars(from, at_, node.number).ec != std::errc()) {
-      fail(from, "a number beyond the range of a double");
-    }
-  }
-  void skip_digits() {
-    if (!is_digit(*at_)) expected("a digit");
-    while (is_digit(*at_)) ++at_;
-  }
-
-  // A string with its quotes.
-  Span read_string() {
-    const char* const from = ++at_;
-    skip_plain();
-    if (*at_ != '"') return read_escaped(from);
-    const Span span{position(from), static_cast<std::uint32_t>(at_ - from)};
-    ++at_;
-    return span;
-  }
-  // The same, of which [from, at_) is read and an escape follows.
-  Span read_escaped(const char* from) {
-    std::string& out = tape_.unescaped;
-    const std::size_t start = out.size();
-    for (;;) {
-      out.append(from, at_);
-      if (*at_ == '"') break;
-      read_escape(out);
-      from = at_;
-      skip_plain();
-    }
-    ++at_;
-    return {static_cast<std::uint32_t>(tape_.text.size() + start),
-            static_cast<std::uint32_t>(out.size() - start)};
-  }
-  // Up to a quote or backslash.
-  void skip_plain() {
-    for (;;) {
-      while (kPlain[static_cast<unsigned char>(*at_)]) ++at_;
-      const auto c = static_cast<unsigned char>(*at_);
-      if (c == '"' || c == '\\') return;
-      const std::size_t bytes = c < 0x80 ? 0 : utf8_length({at_, end_});
-      if (bytes == 0 && c >= 0x80) fail(at_, "not JSON: invalid UTF-8");
-      if (bytes == 0) expected("the rest of a string, control characters escaped");
-      at_ += bytes;
-    }
-  }
-
-  void read_escape(std::string& out) {
-    constexpr std::string_view kNames = "\"\\/bfnrt", kMeanings = "\"\\/\b\f\n\r\t";
-    const char* const from = at_++;
-    const std::size_t i = kNames.find(*at_);
-    if (i != kNames.npos) {
-      out += kMeanings[i];
-      ++at_;
-      return;
-    }
-    if (*at_ != 'u') expected("an escape: one of \"\\/bfnrtu");
-    ++at_;
-    char32_t c = read_hex4();
-    if (c >= 0xD800 && c <= 0xDBFF && at_[0] == '\\' && at_[1] == 'u') {
-      at_ += 2;
-      const char32_t low = read_hex4();
-      if (low < 0xDC00 || low > 0xDFFF) fail(from, "not JSON: half a surrogate pair");
-      c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
-    }
-    if (c >= 0xD800 && c <= 0xDFFF) fail(from, "not JSON: half a surrogate pair");
-    utf8_append(out, c);
-  }
-  char32_t read_hex4() {
-    char32_t c = 0;
-    for (int i = 0; i < 4; ++i, ++at_) {
-      const char lower = static_cast<char>(*at_ | 0x20);
-      const bool letter = lower >= 'a' && lower <= 'f';
-      if (!letter && !is_digit(*at_)) expected("four hexadecimal digits");
-      c = c << 4 | static_cast<char32_t>(letter ? lower - 'a' + 10 : *at_ - '0');
-    }
-    return c;
-  }
-
-  void skip_space() {
-    while (*at_ == ' ' || *at_ == '\n' || *at_ == '\t' || *at_ == '\r') ++at_;
-  }
-
-  static Kind kind_of(const Node& node) { return static_cast<Kind>(node.kind); }
-  static void set_kind(Node& node, Kind kind) {
-    node.kind = static_cast<std::uint32_t>(kind) & 0xF;
-  }
-
-  // A node at the current position, a member of the innermost container.
-  std::size_t add() {
+  // A node for what was read last, a member of the innermost container.
+  Node& add(Kind kind) {
     const std::size_t index = tape_.nodes.size();
     if (index == kMaxValues) {
-      tape_.fail(ErrorCode::kLimit, position(at_), 0,
+      tape_.fail(ErrorCode::kLimit, position(start()), 0,
                  "more than " + std::to_string(kMaxValues) + " values");
     }
     if (depth_ > 0) ++tape_.nodes[open_[depth_ - 1]].size;
     Node node{};
-    node.position = position(at_);
+    node.position = position(start());
     node.next = static_cast<std::uint32_t>(index) + 1;
     node.key_begin = key_.begin;
     node.key_bytes = key_.bytes & 0x0FFFFFFF;
+    node.kind = static_cast<std::uint32_t>(kind) & 0xF;
     tape_.nodes.push_back(node);
     current_ = static_cast<std::uint32_t>(index);
-    return index;
+    key_ = {};
+    has_key_ = false;
+    return tape_.nodes.back();
   }
 
-  void open(Node& node, Kind kind) {
+  bool open(Kind kind) {
+    add(kind).size = 0;
     if (depth_ == open_.size()) {
-      fail(at_, "nested deeper than " + std::to_string(kMaxDepth) + " levels");
+      fail(position(start()), "nested deeper than " + std::to_string(kMaxDepth) + " levels");
     }
-    set_kind(node, kind);
-    node.size = 0;
     open_[depth_++] = current_;
-    ++at_;
+    return done();
   }
-  void close() {
-    const std::uint32_t node = open_[depth_ - 1];
-    if (*at_ == '}') refuse_duplicates(node);
-    tape_.nodes[node].next = static_cast<std::uint32_t>(tape_.nodes.size());
-    --depth_;
-    ++at_;
+  bool close() {
+    current_ = open_[--depth_];
+    tape_.nodes[current_].next = static_cast<std::uint32_t>(tape_.nodes.size());
+    return done();
   }
 
   // All keys of an object against each other: pairs when they are few, else a hash table; keys made
@@ -296,28 +211,30 @@ class Parser {
   }
   [[noreturn]] void fail_duplicate(std::uint32_t node) {
     current_ = node;
-    fail(begin_ + tape_.nodes[node].position, "this key stands twice in its object");
+    fail(tape_.nodes[node].position, "this key stands twice in its object");
+  }
+
+  [[noreturn]] void fail_range() {
+    const std::uint32_t where = position(start());
+    add(Kind::kFloat);
+    fail(where, "a number beyond the range of a double");
+  }
+  [[noreturn]] void fail(std::size_t where, const std::string& message) {
+    if (has_key_ || tape_.nodes.empty()) add(Kind::kNull);  // the value that cannot be read
+    // Containers that are open end here, so that the way to the current node can be walked.
+    const auto end = static_cast<std::uint32_t>(tape_.nodes.size());
+    for (; depth_ > 0; --depth_) tape_.nodes[open_[depth_ - 1]].next = end;
+    tape_.fail(ErrorCode::kFormat, where, current_, message);
   }
 
   std::uint32_t position(const char* p) const { return static_cast<std::uint32_t>(p - begin_); }
 
-  // Throws: something else stands here.
-  [[noreturn]] void expected(const std::string& what) {
-    const std::size_t bytes = at_ == end_ ? 0 : std::max<std::size_t>(utf8_length({at_, end_}), 1);
-    fail(at_, "not JSON: found " +
-                  (bytes == 0 ? "the end of the text" : quote(std::string_view(at_, bytes))) +
-                  ", expected " + what);
-  }
-  [[noreturn]] void fail(const char* where, const std::string& message) {
-    // Containers that are open end here, so that the way to the current node can be walked.
-    const auto end = static_cast<std::uint32_t>(tape_.nodes.size());
-    for (; depth_ > 0; --depth_) tape_.nodes[open_[depth_ - 1]].next = end;
-    tape_.fail(ErrorCode::kFormat, position(where), current_, message);
-  }
-
   Tape& tape_;
-  const char *begin_, *end_, *at_;
+  const char *begin_, *end_;
+  const char* at_;             // the library has read up to here
+  const char* last_ = begin_;  // and up to here when it called the last time
   Span key_{};                 // of the member that comes next
+  bool has_key_ = false;       // its key is read
   std::uint32_t current_ = 0;  // the value, or the container of the key, that errors are about
   std::size_t depth_ = 0;
   std::array<std::uint32_t, kMaxDepth> open_{};  // the containers around the current position
@@ -326,6 +243,6 @@ class Parser {
 
 }  // namespace
 
-void parse_into(Tape& tape) { Parser(tape).run(); }
+void parse_into(Tape& tape) { Builder(tape).run(); }
 
 }  // namespace linnet::json
