@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+
 namespace linnet::test {
 
 #ifdef LINNET_SANITIZED
@@ -10,6 +12,8 @@ constexpr bool kCountsAllocations = true;
 
 void start_counting_allocations();
 int stop_counting_allocations();
+/// Bytes of the largest one since counting was started.
+std::size_t largest_allocation();
 
 /// How often operator new is called by this thread while f runs. Link
 /// tests/support/count_allocations.cpp.
