@@ -5,6 +5,7 @@
 
 #include "weights/base/error.h"
 #include "weights/base/text.h"
+#include "weights/manifest.h"
 
 namespace linnet::weights {
 namespace {
@@ -57,6 +58,7 @@ std::optional<json::Document> read_json(const Directory& directory, std::string_
 
 Checkpoint::Checkpoint(const std::filesystem::path& path, const OpenOptions& options)
     : directory_(path, options.symlinks), config_(read_config(directory_)) {
+  check_manifest_version(directory_);
   if (auto single = open_safetensors(directory_, kSingleFile, options.access)) {
     if (directory_.has(kIndexFile)) {
       warnings_.push_back(directory_.name() + ": has both " + kSingleFile + " and " + kIndexFile +

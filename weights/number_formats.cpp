@@ -126,6 +126,29 @@ void from_f32(std::byte* dst, DType dtype, const float* x, std::int64_t n) {
   }
 }
 
+void convert(std::byte* dst, DType to, const std::byte* src, DType from, std::int64_t n) {
+  constexpr std::int64_t kPiece = 1024;
+  const std::int64_t from_size = bits(from) / 8, to_size = bits(to) / 8;
+  if (from == to) {
+    if (n > 0) std::memcpy(dst, src, static_cast<std::size_t>(n * to_size));
+    return;
+  }
+  float piece[kPiece];
+  for (std::int64_t done = 0; done < n; done += kPiece) {
+    const std::int64_t m = std::min(kPiece, n - done);
+    to_f32(piece, src + done * from_size, from, m);
+    std::byte* const out = dst + done * to_size;
+    if (to != DType::kF64) {
+      from_f32(out, to, piece, m);
+      continue;
+    }
+    for (std::int64_t i = 0; i < m; ++i) {
+      const double wide = piece[i];
+      std::memcpy(out + i * to_size, &wide, sizeof wide);
+    }
+  }
+}
+
 std::int64_t first_not_finite(const std::byte* src, DType dtype, std::int64_t n) {
   switch (dtype) {
     case DType::kF16:

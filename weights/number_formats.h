@@ -21,6 +21,10 @@ void to_f32(float* dst, const std::byte* src, DType dtype, std::int64_t n);
 /// dst [n] = x rounded to nearest even; NaN stays NaN. `dtype` is F16, BF16 or F32.
 void from_f32(std::byte* dst, DType dtype, const float* x, std::int64_t n);
 
+/// dst [n] = the n elements at src in another type, by way of F32. Both are float types; equal
+/// types are copied byte for byte.
+void convert(std::byte* dst, DType to, const std::byte* src, DType from, std::int64_t n);
+
 /// Index of the first NaN or infinity among the n elements at src, -1 when all are finite.
 std::int64_t first_not_finite(const std::byte* src, DType dtype, std::int64_t n);
 

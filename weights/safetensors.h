@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -14,6 +15,7 @@
 #include "weights/directory.h"
 #include "weights/dtype.h"
 #include "weights/mapped_file.h"
+#include "weights/output.h"
 
 // safetensors, read with every rule of the format checked and nothing executed.
 // Source: github.com/huggingface/safetensors, "Format".
@@ -69,6 +71,13 @@ class Safetensors {
 std::optional<Safetensors> open_safetensors(const Directory& directory, std::string_view name,
                                             FileAccess access = FileAccess::kMap);
 
+/// One entry of a file's header.
+struct TensorHeader {
+  std::string name;
+  DType dtype = DType::kF32;
+  std::vector<std::int64_t> shape;
+};
+
 /// What is written: data is read during the call.
 struct TensorToWrite {
   std::string name;
@@ -88,9 +97,16 @@ struct SafetensorsPlan {
 };
 SafetensorsPlan plan_safetensors(std::span<const TensorToWrite> tensors, const Metadata& metadata,
                                  std::int64_t alignment = 64);
+SafetensorsPlan plan_headers(std::span<const TensorHeader> tensors, const Metadata& metadata,
+                             std::int64_t alignment = 64);
 
 /// Writes the file atomically (write_file of weights/output.h).
 void write_safetensors(const std::string& path, std::span<const TensorToWrite> tensors,
                        const Metadata& metadata = {}, std::int64_t alignment = 64);
+
+/// The same for data that is made while it is written: content(i, file) writes tensor i.
+using TensorContent = std::function<void(std::size_t, OutputFile&)>;
+void write_safetensors(const std::string& path, std::span<const TensorHeader> tensors,
+                       const Metadata& metadata, const TensorContent& content);
 
 }  // namespace linnet::weights

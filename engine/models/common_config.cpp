@@ -174,6 +174,16 @@ const char* name(HeadKind kind) {
   return "";
 }
 
+std::string architecture(std::string_view model_type, HeadKind kind) {
+  for (const Family& family : kFamilies) {
+    if (family.model_type != model_type) continue;
+    for (const Suffix& suffix : kSuffixes) {
+      if (suffix.head == kind) return std::string(family.prefix) + std::string(suffix.text);
+    }
+  }
+  return "";
+}
+
 std::int64_t read_integer(json::Value config, std::initializer_list<std::string_view> names,
                           std::int64_t otherwise, std::int64_t low, std::int64_t high) {
   std::optional<json::Value> found;

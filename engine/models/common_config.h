@@ -28,6 +28,9 @@ enum class HeadKind {
 /// "question-answering", "masked-lm", "next-sentence", "pre-training".
 const char* name(HeadKind kind);
 
+/// The name in `architectures`, e.g. "BertForMaskedLM"; empty for a model_type that is not known.
+std::string architecture(std::string_view model_type, HeadKind kind);
+
 enum class ProblemType { kUnset, kRegression, kSingleLabel, kMultiLabel };
 
 struct CommonConfig {

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <new>
+#include <vector>
 
 #include "tools/cli/build_info.h"
 #include "tools/cli/exit_code.h"
@@ -68,6 +69,10 @@ int dispatch(const Program& program, WordSpan words, Console& console) {
   return command->run(arguments, console);
 }
 
+WordSpan words_after_name(int argc, const char* const* argv) {
+  return {argv + (argc > 0 ? 1 : 0), argc > 0 ? static_cast<std::size_t>(argc - 1) : 0};
+}
+
 // As if SIGPIPE had ended the process, also where the parent made us ignore it.
 int die_of_broken_pipe() {
   std::signal(SIGPIPE, SIG_DFL);
@@ -75,16 +80,12 @@ int die_of_broken_pipe() {
   return kBySignal + SIGPIPE;
 }
 
-}  // namespace
-
-int run_program(const Program& program, int argc, const char* const* argv) {
+int run(const Program& program, WordSpan words) {
   prepare_process();
   Log log;
   try {
     io::Output out(STDOUT_FILENO, "standard output");
     Console console{out, log};
-    const WordSpan words(argv + (argc > 0 ? 1 : 0),
-                         argc > 0 ? static_cast<std::size_t>(argc - 1) : 0);
     const int code = dispatch(program, words, console);
     out.flush();
     return code;
@@ -107,6 +108,18 @@ int run_program(const Program& program, int argc, const char* const* argv) {
     log.error(error.what());
     return kFailed;
   }
+}
+
+}  // namespace
+
+int run_program(const Program& program, int argc, const char* const* argv) {
+  return run(program, words_after_name(argc, argv));
+}
+
+int run_command(const Program& program, const char* command, int argc, const char* const* argv) {
+  std::vector<const char*> words{command};
+  for (const char* word : words_after_name(argc, argv)) words.push_back(word);
+  return run(program, words);
 }
 
 }  // namespace linnet::cli

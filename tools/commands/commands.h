@@ -6,6 +6,7 @@
 namespace linnet::commands {
 
 extern const cli::Command kCompletion;
+extern const cli::Command kConvert;
 extern const cli::Command kDecode;
 extern const cli::Command kEmbed;
 extern const cli::Command kForward;

@@ -1,0 +1,115 @@
+#include "tools/convert/convert.h"
+
+#include "tools/cli/exit_code.h"
+#include "tools/commands/commands.h"
+#include "tools/commands/common.h"
+
+namespace linnet::commands {
+namespace {
+
+constexpr Option kOutputDir{.name = "output-dir",
+                            .kind = Kind::kDirectory,
+                            .value = "DIR",
+                            .help = "The directory to write; it appears when it is complete.",
+                            .letter = "o",
+                            .required = true};
+constexpr Option kDtype{.name = "dtype",
+                        .kind = Kind::kChoice,
+                        .value = "TYPE",
+                        .help =
+                            "Type of all weights; by default each keeps its own. A number that is "
+                            "too large for the type is an error.",
+                        .choices = "float32|float16|bfloat16"};
+constexpr Option kTask{.name = "task",
+                       .kind = Kind::kChoice,
+                       .value = "TASK",
+                       .help =
+                           "What the model is for, where config.json does not say so or says "
+                           "another thing; its tensors must be there.",
+                       .choices =
+                           "feature-extraction|text-classification|token-classification|"
+                           "question-answering|fill-mask|multiple-choice|next-sentence|"
+                           "pre-training"};
+constexpr Option kStrict{.name = "strict",
+                         .help = "A tensor that belongs to nothing in this model is an error."};
+constexpr Option kReplace{.name = "force", .help = "Replace an existing model directory."};
+constexpr Option kVerify{
+    .name = "verify",
+    .help = "Read everything that was written again and compare, before the directory appears."};
+constexpr Option kAllowNonfinite{
+    .name = "allow-nonfinite",
+    .help = "Take weights that are NaN or infinite; they are an error otherwise."};
+constexpr Option kCopyFiles{
+    .name = "copy-files",
+    .kind = Kind::kText,
+    .value = "NAME",
+    .help = "A file of the model directory to copy beside those that are known.",
+    .repeatable = true};
+
+constexpr const Option* kOptions[] = {
+    &kModel,  &kOutputDir,      &kDtype,     &kTask, &kStrict,         &kReplace,
+    &kVerify, &kAllowNonfinite, &kCopyFiles, &kJson, &kFollowSymlinks, &kNoFollowSymlinks};
+
+std::optional<weights::DType> dtype(std::string_view text) {
+  if (text == "float32") return weights::DType::kF32;
+  if (text == "float16") return weights::DType::kF16;
+  if (text == "bfloat16") return weights::DType::kBF16;
+  return std::nullopt;
+}
+
+std::optional<HeadKind> head(std::string_view task) {
+  constexpr std::pair<std::string_view, HeadKind> kTasks[] = {
+      {"feature-extraction", HeadKind::kBase},
+      {"text-classification", HeadKind::kSequenceClassification},
+      {"token-classification", HeadKind::kTokenClassification},
+      {"question-answering", HeadKind::kQuestionAnswering},
+      {"fill-mask", HeadKind::kMaskedLm},
+      {"multiple-choice", HeadKind::kMultipleChoice},
+      {"next-sentence", HeadKind::kNextSentence},
+      {"pre-training", HeadKind::kPreTraining},
+  };
+  for (const auto& [name, kind] : kTasks) {
+    if (name == task) return kind;
+  }
+  return std::nullopt;
+}
+
+int run(const cli::Arguments& args, cli::Console& console) {
+  tools::ConvertOptions options;
+  options.model = args.text(kModel);
+  options.output = args.text(kOutputDir);
+  options.open = open_options(args);
+  options.dtype = dtype(args.text(kDtype));
+  options.head = head(args.text(kTask));
+  if (args.flag(kStrict)) options.unexpected = weights::Unexpected::kRefuse;
+  if (args.flag(kAllowNonfinite)) options.non_finite = NonFinite::kAllow;
+  if (args.flag(kReplace)) options.existing = weights::Existing::kReplace;
+  if (args.flag(kVerify)) options.verify = tools::Verify::kYes;
+  options.copy_files = args.list(kCopyFiles);
+  const tools::Conversion done = tools::convert(options);
+  console.out.write(args.flag(kJson) ? conversion_json(done) : conversion_text(done));
+  console.out.flush();
+  for (const std::string& warning : done.warnings) console.log.warning(warning);
+  return cli::kDone;
+}
+
+}  // namespace
+
+constinit const cli::Command kConvert{
+    .name = "convert",
+    .summary = "Write a checked copy of a model under the names its architecture has today",
+    .description =
+        "The copy has one weights file, the tokenizer and configuration files byte for byte, and "
+        "linnet.json: where everything comes from, with sizes and hashes, and what was renamed, "
+        "tied, dropped or converted. The table accounts for every tensor of the source. Nothing is "
+        "lost: heads that are not needed and tensors that are not known are kept, and what is "
+        "dropped follows from its name and shape; linnet export gives the original back. The "
+        "program convert_weights is this command under its own name.",
+    .examples =
+        "# a copy in half precision, read again and compared\n"
+        "linnet convert --model DIR --output-dir NEW --dtype float16 --verify\n",
+    .options = kOptions,
+    .run = run,
+};
+
+}  // namespace linnet::commands

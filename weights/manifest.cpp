@@ -1,0 +1,237 @@
+#include "weights/manifest.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "weights/base/error.h"
+#include "weights/base/json_writer.h"
+#include "weights/base/text.h"
+#include "weights/checkpoint.h"
+#include "weights/safetensors.h"
+
+namespace linnet::weights {
+namespace {
+
+constexpr std::array<const char*, 4> kFates{"used", "unused", "buffer", "unexpected"};
+constexpr std::array<const char*, 3> kKept{"stored", "tied", "constant"};
+
+std::string format_of(DType dtype) {
+  std::string text = name(dtype);
+  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return text;
+}
+
+void write_files(json::Writer& out, const std::vector<ManifestFile>& files) {
+  out.key("files").begin_array();
+  for (const ManifestFile& file : files) {
+    out.begin_object().key("name").string(file.name).key("bytes").integer(file.bytes);
+    out.key("xxh3_128").string(text(file.hash)).end_object();
+  }
+  out.end_array();
+}
+
+void write_names(json::Writer& out, const Manifest& manifest) {
+  out.key("names").begin_object();
+  for (const auto& [name, tensor] : manifest.tensors) {
+    out.key(name).begin_object().key("original").string(tensor.original);
+    out.key("dtype").string(weights::name(tensor.dtype)).key("shape").begin_array();
+    for (const std::int64_t d : tensor.shape) out.integer(d);
+    out.end_array().key("transposed").boolean(false);
+    out.key("fate").string(kFates[static_cast<std::size_t>(tensor.fate)]);
+    out.key("kept").string(kKept[static_cast<std::size_t>(tensor.kept)]);
+    if (tensor.kept == Kept::kTied) out.key("tied_to").string(tensor.tied_to);
+    out.end_object();
+  }
+  out.end_object();
+}
+
+// ---- reading ----
+
+template <std::size_t N>
+std::size_t index_of(json::Value value, const std::array<const char*, N>& words) {
+  const auto at = std::find(words.begin(), words.end(), value.string());
+  if (at == words.end()) value.fail("unknown word " + quote(value.string()));
+  return static_cast<std::size_t>(at - words.begin());
+}
+
+Hash128 read_hash(json::Value value) {
+  const std::string_view digits = value.string();
+  Hash128 hash;
+  const auto half = [&](std::size_t from, std::uint64_t& to) {
+    const char* end = digits.data() + from + 16;
+    return std::from_chars(digits.data() + from, end, to, 16).ptr == end;
+  };
+  if (digits.size() != 32 || !half(0, hash.high) || !half(16, hash.low)) {
+    value.fail("found " + quote(digits) + ", expected 32 hexadecimal digits");
+  }
+  return hash;
+}
+
+// "x" or "folder/x": nothing that leads out of the directory.
+bool is_file_name(std::string_view name) {
+  const std::size_t slash = name.find('/');
+  if (slash == name.npos) return is_plain_name(name);
+  return is_plain_name(name.substr(0, slash)) && is_plain_name(name.substr(slash + 1));
+}
+
+std::vector<ManifestFile> read_files(json::Value value) {
+  std::vector<ManifestFile> files;
+  for (const json::Value file : value.elements()) {
+    const json::Value name = file.at("name");
+    if (!is_file_name(name.string())) name.fail("is no plain file name");
+    files.push_back({std::string(name.string()),
+                     file.at("bytes").integer(0, std::numeric_limits<std::int64_t>::max()),
+                     read_hash(file.at("xxh3_128"))});
+  }
+  std::vector<std::string_view> names;
+  for (const ManifestFile& file : files) names.push_back(file.name);
+  std::sort(names.begin(), names.end());
+  if (const auto twice = std::adjacent_find(names.begin(), names.end()); twice != names.end()) {
+    value.fail("lists " + quote(*twice) + " twice");
+  }
+  return files;
+}
+
+DType read_dtype(json::Value value) {
+  const auto dtype = parse_dtype(value.string());
+  if (!dtype) value.fail("unknown type " + quote(value.string()));
+  return *dtype;
+}
+
+ManifestTensor read_tensor(json::Value value) {
+  ManifestTensor tensor;
+  tensor.original = value.at("original").string();
+  tensor.dtype = read_dtype(value.at("dtype"));
+  for (const json::Value d : value.at("shape").elements()) {
+    tensor.shape.push_back(d.integer(0, std::numeric_limits<std::int64_t>::max()));
+  }
+  if (!bytes_of(tensor.dtype, tensor.shape)) value.at("shape").fail("is too large");
+  if (value.at("transposed").boolean()) {
+    value.at("transposed").fail("found true, expected false: this program transposes nothing");
+  }
+  tensor.fate = static_cast<Fate>(index_of(value.at("fate"), kFates));
+  tensor.kept = static_cast<Kept>(index_of(value.at("kept"), kKept));
+  if (tensor.kept == Kept::kTied) tensor.tied_to = value.at("tied_to").string();
+  return tensor;
+}
+
+void read_format(json::Value value, ManifestTensor& tensor) {
+  const json::Value format = value.at("format");
+  std::string upper(format.string());
+  for (char& c : upper) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  const auto dtype = parse_dtype(upper);
+  if (!dtype || format_of(*dtype) != format.string()) {
+    format.fail("unknown number format " + quote(format.string()));
+  }
+  tensor.stored = *dtype;
+  tensor.rounded =
+      value.at("rounded_elements").integer(0, std::numeric_limits<std::int64_t>::max());
+}
+
+void read_tensors(json::Value root, Manifest& manifest) {
+  for (const json::Member m : root.at("names").members()) {
+    manifest.tensors.emplace(m.key, read_tensor(m.value));
+  }
+  std::int64_t stored = 0;
+  for (const json::Member m : root.at("tensors").members()) {
+    const auto at = manifest.tensors.find(std::string(m.key));
+    if (at == manifest.tensors.end() || at->second.kept != Kept::kStored) {
+      m.value.fail("is no stored tensor of \"names\"");
+    }
+    read_format(m.value, at->second);
+    ++stored;
+  }
+  std::vector<std::string_view> originals;
+  for (const auto& [name, tensor] : manifest.tensors) {
+    originals.push_back(tensor.original);
+    if (tensor.kept == Kept::kStored) --stored;
+    if (tensor.kept != Kept::kTied) continue;
+    const auto other = manifest.tensors.find(tensor.tied_to);
+    const bool fits = other != manifest.tensors.end() && other->second.kept == Kept::kStored &&
+                      other->second.shape == tensor.shape && other->second.dtype == tensor.dtype;
+    if (!fits) root.fail("tensor " + quote(name) + " is tied to none of its kind");
+  }
+  if (stored != 0) root.fail("\"tensors\" does not list all stored tensors of \"names\"");
+  std::sort(originals.begin(), originals.end());
+  const auto twice = std::adjacent_find(originals.begin(), originals.end());
+  if (twice != originals.end()) root.fail("two tensors come from " + quote(*twice));
+}
+
+void check_version(json::Value root) {
+  const json::Value version = root.at("format_version");
+  if (version.integer() == kManifestVersion) return;
+  if (version.integer() < kManifestVersion) version.fail("there is no such format");
+  try {
+    version.fail("found " + std::to_string(version.integer()) + ", expected at most " +
+                 std::to_string(kManifestVersion) +
+                 ": the directory was written by a newer linnet; it can be read by that");
+  } catch (const Error& e) {
+    throw Error(ErrorCode::kUnsupported, e.what());
+  }
+}
+
+}  // namespace
+
+std::string manifest_text(const Manifest& manifest) {
+  json::Writer out(2);
+  out.begin_object().key("format_version").integer(kManifestVersion);
+  out.key("source").begin_object().key("name").string(manifest.source_name);
+  if (!manifest.source_revision.empty()) {
+    out.key("revision").string(manifest.source_revision);
+  }
+  write_files(out, manifest.source);
+  out.end_object();
+  out.key("model").begin_object().key("type").string(manifest.model_type);
+  out.key("head").string(manifest.head).end_object();
+  out.key("steps").begin_array().begin_object().key("step").string("convert").key("dtype");
+  manifest.dtype.empty() ? out.null() : out.string(manifest.dtype);
+  out.end_object().end_array();
+  out.key("quality").begin_array().end_array();
+  write_files(out, manifest.files);
+  out.key("tensors").begin_object();
+  for (const auto& [name, tensor] : manifest.tensors) {
+    if (tensor.kept != Kept::kStored) continue;
+    out.key(name).begin_object().key("format").string(format_of(tensor.stored));
+    out.key("rounded_elements").integer(tensor.rounded).end_object();
+  }
+  out.end_object();
+  write_names(out, manifest);
+  out.end_object();
+  if (static_cast<std::int64_t>(out.text().size()) >= json::kConfigBytes) {
+    throw Error(ErrorCode::kLimit,
+                std::string(kManifestFile) + ": would have " + std::to_string(out.text().size()) +
+                    " bytes, expected less than " + std::to_string(json::kConfigBytes));
+  }
+  return out.text() + "\n";
+}
+
+void check_manifest_version(const Directory& directory) {
+  const auto document = read_json(directory, kManifestFile, json::kConfigBytes);
+  if (document) check_version(document->root());
+}
+
+std::optional<Manifest> read_manifest(const Directory& directory) {
+  const auto document = read_json(directory, kManifestFile, json::kConfigBytes);
+  if (!document) return std::nullopt;
+  const json::Value root = document->root();
+  check_version(root);
+  Manifest manifest;
+  manifest.source_name = root.at("source").at("name").string();
+  if (const auto revision = root.at("source").find("revision")) {
+    manifest.source_revision = revision->string();
+  }
+  manifest.source = read_files(root.at("source").at("files"));
+  manifest.model_type = root.at("model").at("type").string();
+  manifest.head = root.at("model").at("head").string();
+  for (const json::Value step : root.at("steps").elements()) {
+    const json::Value kind = step.at("step");
+    if (kind.string() != "convert") kind.fail("unknown step " + quote(kind.string()));
+    if (const auto dtype = step.find_non_null("dtype")) manifest.dtype = dtype->string();
+  }
+  manifest.files = read_files(root.at("files"));
+  read_tensors(root, manifest);
+  return manifest;
+}
+
+}  // namespace linnet::weights
