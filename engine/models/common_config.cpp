@@ -93,6 +93,10 @@ std::vector<std::string> read_labels(json::Value config) {
                      std::to_string(labels.size()) + " labels");
   }
   if (const auto label2id = config.find_non_null("label2id")) {
+    if (label2id->size() != static_cast<std::int64_t>(labels.size())) {
+      label2id->fail("has " + std::to_string(label2id->size()) + " labels, id2label has " +
+                     std::to_string(labels.size()));
+    }
     for (const json::Member m : label2id->members()) {
       const std::int64_t id = m.value.integer(0, static_cast<std::int64_t>(labels.size()) - 1);
       if (labels[static_cast<std::size_t>(id)] != m.key) {

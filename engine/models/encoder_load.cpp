@@ -237,6 +237,7 @@ void fill_layers(EncoderModel& m, const Places& p, Filler& fill) {
 void fill_decoder(const EncoderModel& m, const Places& p, const Tensors& tensors, Filler& fill) {
   const TensorView* decoder = tensors.find(kDecoder);
   const TensorView& source = decoder != nullptr ? *decoder : *tensors.find(kWordEmbeddings);
+  if (decoder != nullptr) fill.check_finite(*decoder);
   pack_linear(m.kernels.gemm_f32, fill.threads(), p.decoder, std::array{source});
   const bool own = tensors.find(kDecoderBias) != nullptr;
   if (!own && tensors.find(kPredictionBias) == nullptr) {

@@ -29,6 +29,10 @@ constexpr std::array<Mode, 6> kModes{{
     {"pooling_mode_lasttoken", "lasttoken", Pooling::kLastToken},
 }};
 
+// Dropout does nothing here.
+constexpr std::array<std::string_view, 6> kModules{"Transformer", "Pooling",   "Dense",
+                                                   "LayerNorm",   "Normalize", "Dropout"};
+
 struct NamedActivation {
   std::string_view name;
   Activation activation;
@@ -135,6 +139,9 @@ void read_modules(const Directory& directory, json::Value modules, std::int64_t 
   for (const json::Value module : modules.elements()) {
     const std::string_view type = last_component(module.at("type").string());
     const std::string folder(module.at("path").string());
+    if (std::find(kModules.begin(), kModules.end(), type) == kModules.end()) {
+      unsupported(directory, "modules.json", "the module " + quote(type) + " is not supported");
+    }
     if ((index == 0) != (type == "Transformer") || (index == 1) != (type == "Pooling")) {
       module.fail("found a module " + quote(type) +
                   ", expected Transformer, then Pooling, then others");
@@ -155,8 +162,6 @@ void read_modules(const Directory& directory, json::Value modules, std::int64_t 
       width = c.steps.back().out_features;
     } else if (type == "Normalize") {
       c.steps.push_back({});
-    } else if (type != "Transformer" && type != "Dropout") {
-      unsupported(directory, "modules.json", "the module " + quote(type) + " is not supported");
     }
     ++index;
   }
