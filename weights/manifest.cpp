@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <limits>
+#include <set>
 
 #include "weights/base/error.h"
 #include "weights/base/json_writer.h"
@@ -143,6 +145,7 @@ void read_tensors(json::Value root, Manifest& manifest) {
     ++stored;
   }
   std::vector<std::string_view> originals;
+  std::set<std::string_view> ties;
   for (const auto& [name, tensor] : manifest.tensors) {
     originals.push_back(tensor.original);
     if (tensor.kept == Kept::kStored) --stored;
@@ -150,6 +153,8 @@ void read_tensors(json::Value root, Manifest& manifest) {
     const auto other = manifest.tensors.find(tensor.tied_to);
     const bool fits = other != manifest.tensors.end() && other->second.kept == Kept::kStored &&
                       other->second.shape == tensor.shape && other->second.dtype == tensor.dtype;
+    // Twice would make a small file the recipe for a very large one.
+    if (!ties.insert(tensor.tied_to).second) root.fail("two tensors are tied to one");
     if (!fits) root.fail("tensor " + quote(name) + " is tied to none of its kind");
   }
   if (stored != 0) root.fail("\"tensors\" does not list all stored tensors of \"names\"");

@@ -9,6 +9,7 @@ extern const cli::Command kCompletion;
 extern const cli::Command kConvert;
 extern const cli::Command kDecode;
 extern const cli::Command kEmbed;
+extern const cli::Command kExport;
 extern const cli::Command kForward;
 extern const cli::Command kInspect;
 extern const cli::Command kMan;

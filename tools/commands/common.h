@@ -70,6 +70,14 @@ inline constexpr Option kOutput{
     .help = "Write to a file instead of standard output; it appears when it is complete.",
     .letter = "o"};
 inline constexpr Option kForce{.name = "force", .help = "Write over an existing file."};
+inline constexpr Option kOutputDir{
+    .name = "output-dir",
+    .kind = Kind::kDirectory,
+    .value = "DIR",
+    .help = "The directory to write; it appears when it is complete.",
+    .letter = "o",
+    .required = true};
+inline constexpr Option kReplace{.name = "force", .help = "Replace an existing model directory."};
 inline constexpr Option kThreads{.name = "threads",
                                  .kind = Kind::kInteger,
                                  .value = "N",

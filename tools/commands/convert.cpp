@@ -7,12 +7,6 @@
 namespace linnet::commands {
 namespace {
 
-constexpr Option kOutputDir{.name = "output-dir",
-                            .kind = Kind::kDirectory,
-                            .value = "DIR",
-                            .help = "The directory to write; it appears when it is complete.",
-                            .letter = "o",
-                            .required = true};
 constexpr Option kDtype{.name = "dtype",
                         .kind = Kind::kChoice,
                         .value = "TYPE",
@@ -32,7 +26,6 @@ constexpr Option kTask{.name = "task",
                            "pre-training"};
 constexpr Option kStrict{.name = "strict",
                          .help = "A tensor that belongs to nothing in this model is an error."};
-constexpr Option kReplace{.name = "force", .help = "Replace an existing model directory."};
 constexpr Option kVerify{
     .name = "verify",
     .help = "Read everything that was written again and compare, before the directory appears."};
