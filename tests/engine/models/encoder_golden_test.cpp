@@ -5,7 +5,9 @@
 
 #include "engine/models/encoder_model.h"
 #include "engine/models/encoder_session.h"
+#include "tests/support/expect_error.h"
 #include "tests/support/golden.h"
+#include "tests/support/temp_dir.h"
 
 namespace linnet {
 namespace {
@@ -165,6 +167,26 @@ TEST_P(EncoderGolden, EveryLayerAndOutput) {
   EXPECT_EQ(model.warnings, expected_warnings(GetParam()));
   EncoderSession session(model, {.threads = 2, .tokens_per_pass = 1});
   for (const std::string& batch : io.batches()) run_batch(session, io, batch);
+}
+
+// A real file without embeddings: the message lists exactly these.
+TEST(EncoderLoad, Ck21ListsTheMissingEmbeddings) {
+  const fs::path file = test::data_dir() / "checkpoints/bert-tiny-sst2-encoder/encoder.safetensors";
+  LINNET_NEEDS(file);
+  const test::TempDir dir;
+  dir.write("config.json", R"({"model_type": "bert", "hidden_size": 128, "num_hidden_layers": 2,
+      "num_attention_heads": 2, "intermediate_size": 512, "num_labels": 2,
+      "architectures": ["BertForSequenceClassification"]})");
+  fs::copy_file(file, dir.path("model.safetensors"));
+  const std::string message = test::error_of(
+      ErrorCode::kFormat, [&] { load_encoder(weights::Checkpoint(dir.path()), {}); });
+  EXPECT_EQ(message, dir.path().string() +
+                         ": these tensors are missing:\n"
+                         "  embeddings.word_embeddings.weight [30522, 128]\n"
+                         "  embeddings.position_embeddings.weight [512, 128]\n"
+                         "  embeddings.token_type_embeddings.weight [2, 128]\n"
+                         "  embeddings.LayerNorm.weight [128]\n"
+                         "  embeddings.LayerNorm.bias [128]");
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, EncoderGolden, testing::ValuesIn(kCases),
