@@ -269,7 +269,7 @@ Conversion convert(const ConvertOptions& options) {
                 source.name_of(weights::kManifestFile) +
                     ": the directory was converted before; convert what linnet export makes of it");
   }
-  check_replaceable(source, options.output);
+  check_replaceable(source, options.output, options.existing);
   const EncoderDescription description = describe_encoder(checkpoint.config(), options.head);
   const weights::NameMap map =
       map_names(checkpoint, description.rules, description.spelling, options.unexpected);

@@ -156,7 +156,7 @@ void write_index(const std::vector<std::span<const Original>>& shards, std::int6
 Exported export_model(const ExportOptions& options) {
   const Checkpoint checkpoint(options.model, options.open);
   const weights::Directory& source = checkpoint.directory();
-  check_replaceable(source, options.output);
+  check_replaceable(source, options.output, options.existing);
   const Manifest manifest = checked_manifest(checkpoint);
   const std::vector<Original> tensors = originals(checkpoint, manifest);
   const auto shards = shards_of(tensors, options.max_shard_bytes);

@@ -139,13 +139,15 @@ std::vector<std::string> left_behind(const Directory& directory,
   return rest;
 }
 
-void check_replaceable(const Directory& source, const std::string& output) {
+void check_replaceable(const Directory& source, const std::string& output,
+                       weights::Existing existing) {
   std::error_code error;
   if (!fs::exists(fs::symlink_status(output, error))) return;
   const fs::path target = fs::canonical(output, error);
   const auto refuse = [&](const char* why) {
     throw Error(ErrorCode::kInvalidArgument, printable(output) + ": " + why);
   };
+  if (existing == weights::Existing::kRefuse) refuse("exists; --force replaces a model directory");
   if (error || !fs::is_directory(target)) refuse("exists and is no directory");
   const auto [in_target, in_source] =
       std::mismatch(target.begin(), target.end(), source.path().begin(), source.path().end());

@@ -5,6 +5,7 @@
 
 #include "weights/checkpoint.h"
 #include "weights/manifest.h"
+#include "weights/output.h"
 
 // The files of a model directory that are no weights of the model.
 namespace linnet::tools {
@@ -25,8 +26,9 @@ weights::ManifestFile copy_file(const weights::Directory& from, const std::strin
 std::vector<std::string> left_behind(const weights::Directory& directory,
                                      const std::vector<weights::ManifestFile>& taken);
 
-/// Throws kInvalidArgument when what stands at `output` must not be replaced: the source, a folder
-/// around it, or something that is no model directory.
-void check_replaceable(const weights::Directory& source, const std::string& output);
+/// Throws kInvalidArgument when something stands at `output` that is not to be replaced, or must
+/// not be: the source, a folder around it, what is no model directory. Called before the work.
+void check_replaceable(const weights::Directory& source, const std::string& output,
+                       weights::Existing existing);
 
 }  // namespace linnet::tools
