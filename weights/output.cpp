@@ -1,10 +1,13 @@
 #include "weights/output.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -46,6 +49,28 @@ void sync_tree(const fs::path& directory) {
     throw Error(ErrorCode::kIo, printable(e.what()));
   }
   sync(directory);
+}
+
+// Removes what processes left that died while they wrote this directory. A process that lives holds
+// a lock on its own, also where its number means nothing to us.
+void remove_left_overs(const std::string& path) {
+  const std::string start = fs::path(path).filename().string() + ".tmp.";
+  std::error_code error;
+  for (fs::directory_iterator it(parent_of(path), error), end; !error && it != end;
+       it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (!name.starts_with(start)) continue;
+    pid_t pid = 0;
+    const char* const last = name.data() + name.size();
+    const auto parsed = std::from_chars(name.data() + start.size(), last, pid);
+    if (parsed.ec != std::errc() || parsed.ptr != last || pid <= 0) continue;
+    if (kill(pid, 0) == 0 || errno != ESRCH) continue;
+    const FileHandle folder(
+        open(it->path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+    if (folder.get() < 0 || flock(folder.get(), LOCK_EX | LOCK_NB) != 0) continue;
+    std::error_code ignored;
+    fs::remove_all(it->path(), ignored);
+  }
 }
 
 std::string beside(const std::string& path, const char* what) {
@@ -110,15 +135,20 @@ OutputDirectory::OutputDirectory(std::string path, Existing existing)
     throw Error(ErrorCode::kInvalidArgument, quote(path_) + ": no name for a new directory");
   }
   refuse_existing();
+  remove_left_overs(path_);
   temporary_ = beside(path_, "tmp");
   std::error_code ignored;
   fs::remove_all(temporary_, ignored);  // of an earlier process that had this number
   if (mkdir(temporary_.c_str(), 0755) != 0) fail(path_, "create");
+  lock_ = open(temporary_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  // Where a file system has no locks, left-overs are not told from work.
+  if (lock_ >= 0) flock(lock_, LOCK_EX | LOCK_NB);
 }
 
 OutputDirectory::~OutputDirectory() {
   std::error_code ignored;
   if (!committed_) fs::remove_all(temporary_, ignored);
+  if (lock_ >= 0) close(lock_);
 }
 
 // Whether there is something at the path; throws when it is not to be replaced.

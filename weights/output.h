@@ -28,7 +28,7 @@ void write_file(const std::string& path, const std::function<void(OutputFile&)>&
 enum class Existing { kRefuse, kReplace };
 
 /// A directory under construction: a sibling NAME.tmp.PID until commit() gives it its name. Without
-/// commit() it is removed.
+/// commit() it is removed. What processes that were killed have left beside it is removed too.
 class OutputDirectory {
  public:
   /// Throws kInvalidArgument when `path` exists and is not to be replaced, kIo when it cannot be
@@ -48,6 +48,7 @@ class OutputDirectory {
 
   std::string path_, temporary_;
   Existing existing_;
+  int lock_ = -1;  // held on the directory while it is written
   bool committed_ = false;
 };
 

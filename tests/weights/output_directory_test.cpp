@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -54,6 +55,21 @@ TEST(OutputDirectory, AppearsWholeOrNotAtAll) {
   const mode_t mask = umask(0);
   umask(mask);
   EXPECT_EQ(info.st_mode & 0777, 0755 & ~mask);
+}
+
+TEST(OutputDirectory, RemovesWhatTheDeadHaveLeft) {
+  const TempDir t;
+  const pid_t dead = fork();
+  if (dead == 0) _exit(0);
+  ASSERT_EQ(waitpid(dead, nullptr, 0), dead);
+  t.write("out.tmp." + std::to_string(dead) + "/a", "left over");
+  t.write("out.tmp." + std::to_string(getppid()) + "/a", "of a live process");
+  t.write("out.tmp.x/a", "of somebody else");
+  t.write("other.tmp." + std::to_string(dead) + "/a", "of another directory");
+  save(t.path("out"), "new", Existing::kRefuse);
+  EXPECT_EQ(state(t), "new");
+  EXPECT_FALSE(fs::exists(t.path("out.tmp." + std::to_string(dead))));
+  EXPECT_EQ(t.entries(), 4);
 }
 
 TEST(OutputDirectory, IsGoneWithoutCommit) {
