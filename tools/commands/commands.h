@@ -5,6 +5,7 @@
 // One constant for each sub-command, in the file of its name.
 namespace linnet::commands {
 
+extern const cli::Command kAnswer;
 extern const cli::Command kCompletion;
 extern const cli::Command kConvert;
 extern const cli::Command kDecode;

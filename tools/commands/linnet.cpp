@@ -4,8 +4,8 @@ namespace linnet::commands {
 namespace {
 
 constexpr const cli::Command* kAll[] = {
-    &kEmbed,   &kSimilar, &kSearch, &kTokenize, &kDecode,     &kForward,
-    &kInspect, &kConvert, &kExport, &kVersion,  &kCompletion, &kMan,
+    &kAnswer,  &kEmbed,   &kSimilar, &kSearch,  &kTokenize,   &kDecode, &kForward,
+    &kInspect, &kConvert, &kExport,  &kVersion, &kCompletion, &kMan,
 };
 
 }  // namespace

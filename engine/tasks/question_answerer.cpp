@@ -1,0 +1,194 @@
+#include "engine/tasks/question_answerer.h"
+
+#include <algorithm>
+
+#include "engine/tasks/answer_spans.h"
+#include "tokenizer/unicode.h"
+#include "tokenizer/utf8.h"
+
+namespace linnet {
+namespace {
+
+using tokenizer::Encoding;
+
+constexpr std::int64_t kWindowTokens = 384, kSharedTokens = 128;
+constexpr std::int8_t kContext = 1;  // the context is the second text of the pair
+
+tokenizer::EncodeOptions encode_options(const TaskModel& model, const AnswerOptions& options) {
+  if (options.top_k < 1 || options.max_answer_len < 1) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "question answering: top_k is " + std::to_string(options.top_k) +
+                    " and max_answer_len " + std::to_string(options.max_answer_len) +
+                    ", expected at least 1");
+  }
+  tokenizer::EncodeOptions encode = options.encode;
+  encode.truncation = tokenizer::Truncation::kOnlySecond;
+  encode.return_overflow = true;
+  encode.offsets = tokenizer::OffsetUnit::kBytes;
+  const std::int64_t longest = options.max_seq_len ? model.max_length(options.max_seq_len)
+                                                   : std::min(model.max_length(), kWindowTokens);
+  encode.max_length = longest;
+  encode.stride = options.doc_stride.value_or(std::min(longest / 2, kSharedTokens));
+  if (encode.stride < 0 || encode.stride > longest) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "question answering: doc_stride is " + std::to_string(encode.stride) +
+                    ", expected 0 to the window's " + std::to_string(longest) + " tokens");
+  }
+  return encode;
+}
+
+std::string lower_case(std::string_view text) {
+  namespace unicode = tokenizer::unicode;
+  namespace utf8 = tokenizer::utf8;
+  std::string out;
+  for (std::int64_t at = 0; at < static_cast<std::int64_t>(text.size());) {
+    const char32_t c = utf8::decode(text, at);
+    const bool has_lower = (unicode::table().classes(c) & unicode::kHasLower) != 0;
+    utf8::append(out, has_lower ? unicode::lower(c) : c);
+    if (c == unicode::kCapitalDottedI) utf8::append(out, unicode::kDotAbove);
+    at += utf8::length_of(text[static_cast<std::size_t>(at)]);
+  }
+  return out;
+}
+
+// The tokens of the words that the span begins and ends with, as far as this window has them.
+Span whole_words(const Encoding& window, Span span) {
+  const auto word = [&](std::int64_t i) { return window.word_ids[static_cast<std::size_t>(i)]; };
+  const auto in_context = [&](std::int64_t i) {
+    return window.sequence_ids[static_cast<std::size_t>(i)] == kContext;
+  };
+  if (word(span.first) < 0 || word(span.last) < 0) return span;
+  while (in_context(span.first - 1) && word(span.first - 1) == word(span.first)) --span.first;
+  while (span.last + 1 < window.size() && in_context(span.last + 1) &&
+         word(span.last + 1) == word(span.last)) {
+    ++span.last;
+  }
+  return span;
+}
+
+// The answers to one question, window after window.
+class Collector {
+ public:
+  Collector(std::string_view context, const AnswerOptions& options)
+      : context_(context), options_(options) {}
+
+  /// logits [L, 2] of the window's tokens.
+  void add(const Encoding& window, Mat<const float> logits) {
+    const auto L = static_cast<std::size_t>(logits.rows);
+    std::vector<float> start(L), end(L);
+    std::vector<std::uint8_t> allowed(L);
+    for (std::size_t i = 0; i < L; ++i) {
+      const float* row = logits.row(static_cast<std::int64_t>(i));
+      start[i] = row[0];
+      end[i] = row[1];
+      allowed[i] = window.sequence_ids[i] == kContext;
+    }
+    // Spans that become the same words are one answer: more are asked for than are needed.
+    const std::int64_t count = options_.align_to_words ? 2 * options_.top_k + 10 : options_.top_k;
+    const WindowSpans spans = best_spans({start, end, allowed}, count, options_.max_answer_len);
+    null_score_ = std::min(null_score_, spans.null_score);
+    for (const Span& span : spans.best) {
+      add(window, options_.align_to_words ? whole_words(window, span) : span);
+    }
+  }
+
+  std::vector<Answer> finish() {
+    if (options_.handle_impossible_answer) {
+      answers_.emplace_back().score = null_score_;
+    } else if (answers_.empty()) {
+      answers_.emplace_back();
+    }
+    std::stable_sort(answers_.begin(), answers_.end(),
+                     [](const Answer& a, const Answer& b) { return a.score > b.score; });
+    if (static_cast<std::int64_t>(answers_.size()) > options_.top_k) {
+      answers_.resize(static_cast<std::size_t>(options_.top_k));
+    }
+    for (Answer& answer : answers_) {
+      answer.start = code_points(context_, answer.byte_start);
+      answer.end = code_points(context_, answer.byte_end);
+    }
+    return std::move(answers_);
+  }
+
+ private:
+  void add(const Encoding& window, const Span& span) {
+    Answer answer;
+    answer.score = span.score;
+    answer.byte_start = window.offsets[static_cast<std::size_t>(span.first)].begin;
+    answer.byte_end = window.offsets[static_cast<std::size_t>(span.last)].end;
+    answer.answer = context_.substr(static_cast<std::size_t>(answer.byte_start),
+                                    static_cast<std::size_t>(answer.byte_end - answer.byte_start));
+    std::string key = lower_case(answer.answer);
+    const auto same = std::find(keys_.begin(), keys_.end(), key);
+    if (same != keys_.end()) {
+      answers_[static_cast<std::size_t>(same - keys_.begin())].score += span.score;
+      return;
+    }
+    keys_.push_back(std::move(key));
+    answers_.push_back(std::move(answer));
+  }
+
+  std::string_view context_;
+  const AnswerOptions& options_;
+  std::vector<Answer> answers_;
+  std::vector<std::string> keys_;  // of each answer, in lower case
+  double null_score_ = 1;
+};
+
+}  // namespace
+
+QuestionAnswerer::QuestionAnswerer(const TaskModel& model, const SessionOptions& options)
+    : model_(model), session_(model.encoder, options) {
+  if (model.encoder.head_kind != HeadKind::kQuestionAnswering) {
+    throw Error(ErrorCode::kInvalidArgument,
+                std::string("question answering: the model was loaded with the head ") +
+                    name(model.encoder.head_kind) + ", expected question-answering");
+  }
+}
+
+std::vector<Answers> QuestionAnswerer::answer(std::span<const Question> questions,
+                                              const AnswerOptions& options,
+                                              const TaskCalls& calls) {
+  const tokenizer::EncodeOptions encode = encode_options(model_, options);
+  std::vector<TextInput> inputs;
+  for (const Question& q : questions) inputs.push_back({q.question, q.context});
+  std::vector<WindowedText> texts =
+      make_windows(model_.tokenizer, session_.threads(), inputs, encode);
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    const char* empty = questions[i].question.empty()  ? "the question is empty"
+                        : questions[i].context.empty() ? "the context is empty"
+                                                       : nullptr;
+    if (empty == nullptr) continue;
+    texts[i].windows.clear();
+    texts[i].error = empty;
+  }
+  const WindowBatch batch = pack_windows(texts);
+  std::vector<float> values(batch.tokens.size() * 2);
+  const Mat<float> logits{values.data(), static_cast<std::int64_t>(batch.tokens.size()), 2, 2};
+  run_windows(session_, batch.batch(), logits, calls);
+
+  const std::vector<std::vector<std::int64_t>> starts = window_starts(batch, texts);
+  std::vector<Answers> results(texts.size());
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    results[i].error = texts[i].error;
+    if (!texts[i].error.empty()) continue;
+    Collector collector(*texts[i].text.second, options);
+    for (std::size_t w = 0; w < texts[i].windows.size(); ++w) {
+      const Encoding& window = texts[i].windows[w];
+      collector.add(window, logits.slice_rows(starts[i][w], starts[i][w] + window.size()));
+    }
+    results[i].answers = collector.finish();
+  }
+  return results;
+}
+
+std::vector<Answers> QuestionAnswerer::answer(std::span<const std::string_view> questions,
+                                              std::string_view context,
+                                              const AnswerOptions& options,
+                                              const TaskCalls& calls) {
+  std::vector<Question> inputs;
+  for (const std::string_view question : questions) inputs.push_back({question, context});
+  return answer(inputs, options, calls);
+}
+
+}  // namespace linnet
