@@ -230,6 +230,51 @@ TEST_F(Layouts, PickleIsRefusedWithTheCommandThatConverts) {
   EXPECT_EQ(account()["not_copied"], json::array({"pytorch_model.bin"}));
 }
 
+TEST_F(Layouts, PickledModulesAreRefusedToo) {
+  small_bert("").write(dir_);
+  dir_.write("model/modules.json",
+             R"([{"idx":0,"path":"","type":"x.Transformer"},{"idx":1,"path":"1_Pooling",)"
+             R"("type":"x.Pooling"},{"idx":2,"path":"2_Dense","type":"x.Dense"}])");
+  dir_.write("model/1_Pooling/config.json", R"({"word_embedding_dimension": 8})");
+  dir_.write("model/2_Dense/config.json", R"({"in_features": 8, "out_features": 4})");
+  dir_.write("model/2_Dense/pytorch_model.bin", "pickle");
+  refuses("2_Dense/pytorch_model.bin: found only weights in a format that is not read");
+}
+
+TEST_F(Layouts, CacheOfTheHub) {
+  small_bert("").write(dir_, "hub/models--org--name/blobs");
+  const std::string snapshot = dir_.path("hub/models--org--name/snapshots/0123abcd");
+  fs::create_directories(snapshot);
+  for (const char* file : {"config.json", "model.safetensors"}) {
+    fs::create_symlink(std::string("../../blobs/") + file, snapshot + "/" + file);
+  }
+  const Finished done = convert(snapshot);
+  ASSERT_EQ(done.exit_code, 0) << done.err;
+  const json manifest = json::parse(dir_.read("out/linnet.json"));
+  EXPECT_EQ(manifest["source"]["name"], "models--org--name");
+  EXPECT_EQ(manifest["source"]["revision"], "0123abcd");
+  EXPECT_EQ(convert(snapshot, {"--force", "--no-follow-symlinks"}).exit_code, 1);
+  EXPECT_FALSE(fs::is_symlink(out() + "/model.safetensors"));
+}
+
+// A published encoder without its embeddings: all that is missing is listed, and nothing else.
+TEST_F(Layouts, WhatIsMissingIsListed) {
+  const fs::path encoder = data_dir() / "checkpoints/bert-tiny-sst2-encoder";
+  LINNET_NEEDS(encoder);
+  dir_.write("model/config.json",
+             R"({"architectures": ["BertForSequenceClassification"], "hidden_size": 128,)"
+             R"("num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 512})");
+  fs::copy_file(encoder / "encoder.safetensors", model() + "/model.safetensors");
+  const Finished done = convert();
+  EXPECT_EQ(done.exit_code, 1);
+  EXPECT_EQ(std::count(done.err.begin(), done.err.end(), '\n'), 1 + 5) << done.err;
+  for (const char* name : {"word_embeddings.weight", "position_embeddings.weight",
+                           "token_type_embeddings.weight", "LayerNorm.weight", "LayerNorm.bias"}) {
+    EXPECT_NE(done.err.find(std::string("\n  embeddings.") + name), std::string::npos) << done.err;
+  }
+  EXPECT_FALSE(fs::exists(out()));
+}
+
 TEST_F(Layouts, ATokenizerThatDoesNotFit) {
   small_bert("").write(dir_);
   std::string vocabulary;

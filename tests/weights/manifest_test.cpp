@@ -102,6 +102,7 @@ TEST_F(ManifestFileTest, RefusesWhatWeDoNotWrite) {
   refuses("\"transposed\": false", "\"transposed\": true", "transposes nothing");
   refuses("\"tied_to\": \"words\"", "\"tied_to\": \"ids\"", "tied to none of its kind");
   refuses("\"tied_to\": \"words\"", "\"tied_to\": \"decoder\"", "tied to none of its kind");
+  refuses("        3,\n", "        4,\n", "tied to none of its kind");  // the first is decoder's
   refuses("\"original\": \"a.decoder\"", "\"original\": \"a.words\"", "two tensors come from");
   refuses("\"step\": \"convert\"", "\"step\": \"quantize\"", "unknown step");
   refuses("\"dtype\": \"I64\"", "\"dtype\": \"i64\"", "unknown type");
