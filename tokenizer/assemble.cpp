@@ -36,6 +36,9 @@ void append_tokens(const TemplatePiece& piece, const Tokens& tokens, Window w, E
   const auto n = static_cast<std::size_t>(w.end - w.begin);
   append_range(out.ids, tokens.ids, w);
   append_range(out.offsets, tokens.spans, w);
+  if (n > 0 && !tokens.first_spans.empty()) {
+    out.offsets[out.offsets.size() - n] = tokens.first_spans[static_cast<std::size_t>(w.begin)];
+  }
   append_range(out.word_ids, tokens.words, w);
   if (!tokens.texts.empty()) append_range(out.tokens, tokens.texts, w);
   out.type_ids.insert(out.type_ids.end(), n, piece.type_id);

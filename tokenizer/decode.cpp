@@ -1,10 +1,15 @@
 // Tokenizer::decode and DecodeStream: ids to text.
+#include <utility>
+
 #include "tokenizer/decoder.h"
 #include "tokenizer/parts.h"
 #include "tokenizer/tokenizer.h"
+#include "tokenizer/utf8.h"
 
 namespace linnet::tokenizer {
 namespace {
+
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
 // The token of an id, or nothing if it is to be left out. `at`: its place, for the message.
 std::optional<std::string_view> shown(const Tokenizer& tokenizer, std::int32_t id, std::int64_t at,
@@ -33,6 +38,7 @@ std::string Tokenizer::decode(std::span<const std::int32_t> ids,
     text += parts_->d.decoder.piece(*token, first, options.cleanup);
     first = false;
   }
+  if (parts_->d.decoder.kind == Decoder::Kind::kByteLevel) text = utf8::replace_invalid(text);
   return options.cleanup == Cleanup::kTransformers ? clean_up(std::move(text)) : text;
 }
 
@@ -49,7 +55,18 @@ std::string DecodeStream::step(std::int32_t id) {
   if (!token) return {};
   std::string text = tokenizer_->parts_->d.decoder.piece(*token, first_, options_.cleanup);
   first_ = false;
-  return text;
+  if (tokenizer_->parts_->d.decoder.kind != Decoder::Kind::kByteLevel) return text;
+  pending_ += text;
+  // As in the reference all waits for a character that is complete, and sound.
+  std::string known = utf8::replace_invalid(pending_);
+  if (known.ends_with(kReplacement)) return {};
+  pending_.clear();
+  return known;
+}
+
+std::string DecodeStream::finish() {
+  first_ = true;
+  return utf8::replace_invalid(std::exchange(pending_, std::string()));
 }
 
 }  // namespace linnet::tokenizer

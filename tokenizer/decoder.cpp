@@ -4,6 +4,8 @@
 #include <span>
 #include <utility>
 
+#include "tokenizer/byte_level.h"
+
 namespace linnet::tokenizer {
 namespace {
 
@@ -55,6 +57,8 @@ std::string apply(std::string text, std::span<const Rule> rules) {
 }  // namespace
 
 std::string Decoder::piece(std::string_view token, bool first, Cleanup cleanup_asked) const {
+  // A token with a character that is no byte is text itself, as added tokens are.
+  if (kind == Kind::kByteLevel) return byte_level::decode(token).value_or(std::string(token));
   std::string text;
   if (first) {
     text = token;

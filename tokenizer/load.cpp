@@ -41,7 +41,7 @@ void finish_vocab(const LoadOptions& options, Description& d) {
     token.special = true;
     add_token(std::move(token), options, d);
   }
-  if (d.special_ids.unk) d.model.unk_token = token_of(d, *d.special_ids.unk);
+  if (d.special_ids.unk) d.word_piece.unk_token = token_of(d, *d.special_ids.unk);
   d.post_processor =
       bert_template(special(d, d.special_ids.cls, "[CLS]"), special(d, d.special_ids.sep, "[SEP]"));
 }
@@ -117,7 +117,22 @@ void find_special_ids(Description& d) {
   const auto find = [&](std::optional<std::int32_t>& id, std::string_view token) {
     if (!id) id = id_of(d, token);
   };
-  find(d.special_ids.unk, d.model.unk_token);
+  if (d.family == Description::Family::kBpe) {
+    if (!d.bpe.unk_token.empty()) find(d.special_ids.unk, d.bpe.unk_token);
+    // RoBERTa's names, then GPT-2's one token for everything.
+    find(d.special_ids.cls, "<s>");
+    find(d.special_ids.sep, "</s>");
+    find(d.special_ids.bos, "<s>");
+    find(d.special_ids.eos, "</s>");
+    find(d.special_ids.unk, "<unk>");
+    find(d.special_ids.pad, "<pad>");
+    find(d.special_ids.mask, "<mask>");
+    for (auto* id : {&d.special_ids.bos, &d.special_ids.eos, &d.special_ids.unk}) {
+      find(*id, "<|endoftext|>");
+    }
+    return;
+  }
+  find(d.special_ids.unk, d.word_piece.unk_token);
   find(d.special_ids.cls, "[CLS]");
   find(d.special_ids.sep, "[SEP]");
   find(d.special_ids.pad, "[PAD]");
@@ -139,9 +154,19 @@ Description load_files(const Tokenizer::ReadFile& read, const LoadOptions& optio
     apply_side_files(side, options, d);
     return d;
   }
+  const std::optional<std::string> merges = read("merges.txt");
+  if (const std::optional<std::string> vocab = read("vocab.json"); vocab && merges) {
+    Description d = describe_byte_level(*vocab, *merges, options);
+    apply_side_files(side, options, d);
+    finish_byte_level(options, d);
+    return d;
+  }
   const std::optional<std::string> text = read("vocab.txt");
-  if (!text)
-    throw Error(ErrorCode::kIo, "tokenizer: neither tokenizer.json nor vocab.txt is there");
+  if (!text) {
+    throw Error(ErrorCode::kIo,
+                "tokenizer: found neither tokenizer.json, nor vocab.json with merges.txt, nor "
+                "vocab.txt");
+  }
   Description d = describe_vocab(parse_vocab_txt(*text, options));
   apply_side_files(side, options, d);
   finish_vocab(options, d);

@@ -5,6 +5,7 @@
 #include <limits>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "tokenizer/load.h"
 #include "weights/base/error.h"
@@ -104,6 +105,36 @@ TemplatePiece read_special_pair(Value value, std::int32_t type, const Descriptio
   return {TemplatePiece::Kind::kSpecial, type, {known_id(*++element, d)}, {token}};
 }
 
+bool true_unless(Value value, const char* key) {
+  const auto flag = value.find(key);
+  return !flag || flag->boolean();
+}
+
+std::optional<TrimOffsets> read_trim(Value value) {
+  if (!true_unless(value, "trim_offsets")) return std::nullopt;
+  return TrimOffsets{true_unless(value, "add_prefix_space")};
+}
+
+// One after the other: the template of the one that has one, the trimming of ByteLevel.
+PostProcessor read_sequence(Value list, const Description& d) {
+  PostProcessor out;
+  bool has_template = false;
+  for (const Value step : list.elements()) {
+    if (has_type(step, "Sequence")) step.fail("found a sequence in a sequence");
+    PostProcessor next = read_post_processor(step, d);
+    if (next.trim) {
+      if (out.trim) step.fail("found a second step that trims offsets");
+      out.trim = next.trim;
+    }
+    if (has_type(step, "ByteLevel")) continue;
+    if (has_template) step.fail("found a second template");
+    has_template = true;
+    out.single = std::move(next.single);
+    out.pair = std::move(next.pair);
+  }
+  return out;
+}
+
 Side read_side(std::optional<Value> value) {
   if (!value) return Side::kRight;
   if (value->string() == "Left") return Side::kLeft;
@@ -130,12 +161,19 @@ BertNormalizer read_normalizer(Value value) {
   return out;
 }
 
-BertScanner::PreTokenizer read_pre_tokenizer(Value value) {
-  if (has_type(value, "BertPreTokenizer")) return BertScanner::PreTokenizer::kBert;
-  static constexpr std::array<std::string_view, 11> kKnown{
-      "ByteLevel",   "CharDelimiterSplit", "Metaspace", "Whitespace",     "Sequence",   "Split",
-      "Punctuation", "WhitespaceSplit",    "Digits",    "UnicodeScripts", "FixedLength"};
-  refuse_type(value, kKnown);
+void read_pre_tokenizer(Value value, Description& d) {
+  if (has_type(value, "BertPreTokenizer")) {
+    d.pre_tokenizer = BertScanner::PreTokenizer::kBert;
+  } else if (has_type(value, "ByteLevel")) {
+    d.bpe.byte_level = true;
+    d.byte_level.use_regex = true_unless(value, "use_regex");
+    d.byte_level.add_prefix_space = true_unless(value, "add_prefix_space");
+  } else {
+    static constexpr std::array<std::string_view, 10> kKnown{
+        "CharDelimiterSplit", "Metaspace",       "Whitespace", "Sequence",       "Split",
+        "Punctuation",        "WhitespaceSplit", "Digits",     "UnicodeScripts", "FixedLength"};
+    refuse_type(value, kKnown);
+  }
 }
 
 PostProcessor read_post_processor(Value value, const Description& d) {
@@ -145,9 +183,20 @@ PostProcessor read_post_processor(Value value, const Description& d) {
     const TemplatePiece sep = read_special_pair(value.at("sep"), 0, d);
     return bert_template(cls, sep);
   }
-  static constexpr std::array<std::string_view, 3> kKnown{"RobertaProcessing", "ByteLevel",
-                                                          "Sequence"};
-  refuse_type(value, kKnown);
+  if (has_type(value, "RobertaProcessing")) {
+    const TemplatePiece cls = read_special_pair(value.at("cls"), 0, d);
+    const TemplatePiece sep = read_special_pair(value.at("sep"), 0, d);
+    PostProcessor out = roberta_template(cls, sep);
+    out.trim = read_trim(value);
+    return out;
+  }
+  if (has_type(value, "ByteLevel")) {
+    PostProcessor out;
+    out.trim = read_trim(value);
+    return out;
+  }
+  if (has_type(value, "Sequence")) return read_sequence(value.at("processors"), d);
+  refuse_type(value, {});
 }
 
 Decoder read_decoder(Value value) {
@@ -155,9 +204,9 @@ Decoder read_decoder(Value value) {
     return {Decoder::Kind::kWordPiece, std::string(value.at("prefix").string()),
             value.at("cleanup").boolean()};
   }
-  static constexpr std::array<std::string_view, 9> kKnown{"ByteLevel", "Metaspace", "BPEDecoder",
-                                                          "CTC",       "Sequence",  "Replace",
-                                                          "Fuse",      "Strip",     "ByteFallback"};
+  if (has_type(value, "ByteLevel")) return {Decoder::Kind::kByteLevel, "", false};
+  static constexpr std::array<std::string_view, 8> kKnown{
+      "Metaspace", "BPEDecoder", "CTC", "Sequence", "Replace", "Fuse", "Strip", "ByteFallback"};
   refuse_type(value, kKnown);
 }
 

@@ -56,6 +56,16 @@ bool flag(Value token, const char* key, bool otherwise) {
   return value ? value->boolean() : otherwise;
 }
 
+// As transformers does for GPT-2, and for RoBERTa, whose post-processor has to agree.
+void override_prefix_space(Value config, Description& d) {
+  const auto prefix = config.find_non_null("add_prefix_space");
+  if (!prefix || !d.bpe.byte_level) return;
+  d.byte_level.add_prefix_space = prefix->boolean();
+  if (d.post_processor.trim && d.post_processor.added(Texts::kOne) > 0) {
+    d.post_processor.trim->add_prefix_space = prefix->boolean();
+  }
+}
+
 // A token with its flags, as transformers writes it.
 AddedToken read_token(Value value, std::int32_t id, bool special) {
   AddedToken token;
@@ -155,7 +165,10 @@ void add_special(Value value, const LoadOptions& options, Description& d) {
 void apply_side_files(const SideFiles& side, const LoadOptions& options, Description& d) {
   if (side.tokenizer_config) {
     read_facts(side.tokenizer_config->root(), d.facts);
-    override_normalizer(side.tokenizer_config->root(), d.normalizer);
+    if (d.family == Description::Family::kWordPiece) {
+      override_normalizer(side.tokenizer_config->root(), d.normalizer);
+    }
+    override_prefix_space(side.tokenizer_config->root(), d);
     d.facts.lowercase = d.normalizer.lowercase;
   }
   std::vector<std::pair<Value, std::optional<std::int32_t> SpecialIds::*>> named;

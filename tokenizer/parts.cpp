@@ -34,11 +34,17 @@ std::string_view cut(std::string_view text, std::int64_t begin, std::int64_t end
 
 Tokenizer::Parts::Parts(Description description)
     : d(std::move(description)),
-      model(d.vocabulary, d.model),
-      scanner(model, d.normalizer, d.pre_tokenizer),
       added_by_id(d.added.size()),
       size(d.vocabulary.size()),
       id_limit(d.vocabulary.id_limit()) {
+  if (d.family == Description::Family::kBpe) {
+    bpe.emplace(d.vocabulary, d.bpe, d.merges);
+    byte_level_scanner.emplace(*bpe, d.byte_level);
+    d.merges = {};
+  } else {
+    word_piece.emplace(d.vocabulary, d.word_piece);
+    bert_scanner.emplace(*word_piece, d.normalizer, d.pre_tokenizer);
+  }
   // Where two contents become equal by normalization the first one counts, special ones before all.
   for (const bool special : {true, false}) {
     for (std::size_t i = 0; i < d.added.size(); ++i) {
@@ -92,7 +98,10 @@ template <class Sink>
 void Tokenizer::Parts::segment(std::string_view text, std::int64_t begin, std::int64_t end,
                                bool parse_special, Scratch::Buffers& scratch, Sink& sink) const {
   if (begin >= end) return;
-  if (normalized.empty()) return scanner.scan(text, begin, end, scratch.scanner, sink);
+  if (byte_level_scanner) {
+    return byte_level_segment(text, begin, end, parse_special, scratch, sink);
+  }
+  if (normalized.empty()) return bert_scanner->scan(text, begin, end, scratch.scanner, sink);
 
   scratch.chars.clear();
   d.normalizer.normalize(text, begin, end, scratch.scanner.normalizer, scratch.chars);
@@ -112,7 +121,7 @@ void Tokenizer::Parts::segment(std::string_view text, std::int64_t begin, std::i
   const auto words_between = [&](std::int64_t from, std::int64_t to) {
     if (from >= to) return;
     const std::size_t first = seek(from);
-    scanner.words(chars.subspan(first, seek(to) - first), scratch.scanner, sink);
+    bert_scanner->words(chars.subspan(first, seek(to) - first), scratch.scanner, sink);
   };
   std::int64_t from = 0;
   for (const AddedMatch& m : scratch.normalized_matches) {
@@ -123,6 +132,27 @@ void Tokenizer::Parts::segment(std::string_view text, std::int64_t begin, std::i
     from = m.end;
   }
   words_between(from, static_cast<std::int64_t>(whole.size()));
+}
+
+// The same where nothing is normalized: added tokens of both kinds are matched on the text.
+template <class Sink>
+void Tokenizer::Parts::byte_level_segment(std::string_view text, std::int64_t begin,
+                                          std::int64_t end, bool parse_special,
+                                          Scratch::Buffers& scratch, Sink& sink) const {
+  const std::string_view whole = cut(text, begin, end);
+  scratch.normalized_matches.clear();
+  if (!normalized.empty()) {
+    normalized.find(whole, d.added, parse_special, scratch.normalized_matches);
+  }
+  std::int64_t from = begin;
+  for (const AddedMatch& m : scratch.normalized_matches) {
+    byte_level_scanner->scan(text, from, begin + m.begin, scratch.byte_level, sink);
+    if (sink.full()) return;
+    sink.added(d.added[static_cast<std::size_t>(m.token)].id, span(begin + m.begin, begin + m.end),
+               cut(whole, m.begin, m.end));
+    from = begin + m.end;
+  }
+  byte_level_scanner->scan(text, from, end, scratch.byte_level, sink);
 }
 
 template void Tokenizer::Parts::tokenize(std::string_view, bool, Scratch::Buffers&,

@@ -7,6 +7,8 @@
 
 #include "tokenizer/added_tokens.h"
 #include "tokenizer/bert_scanner.h"
+#include "tokenizer/bpe.h"
+#include "tokenizer/byte_level_scanner.h"
 #include "tokenizer/decoder.h"
 #include "tokenizer/normalizer.h"
 #include "tokenizer/post_processor.h"
@@ -23,9 +25,14 @@ struct Description {
   std::vector<AddedToken> added;
   Trie added_index;                    // content -> index into added
   std::int64_t largest_added_id = -1;  // of added
-  BertNormalizer normalizer;
+  enum class Family { kWordPiece, kBpe };
+  Family family = Family::kWordPiece;
+  BertNormalizer normalizer;  // of WordPiece, as are the two below
   BertScanner::PreTokenizer pre_tokenizer = BertScanner::PreTokenizer::kNone;
-  WordPiece::Settings model;
+  WordPiece::Settings word_piece;
+  ByteLevelScanner::Settings byte_level;  // of BPE, as are the two below
+  Bpe::Settings bpe;
+  std::vector<Bpe::Merge> merges;
   PostProcessor post_processor;
   Decoder decoder;
   SpecialIds special_ids;
@@ -46,8 +53,10 @@ struct Tokenizer::Parts {
   const AddedToken* added(std::int32_t id) const;
 
   Description d;
-  WordPiece model;
-  BertScanner scanner;
+  std::optional<WordPiece> word_piece;  // those of the family are there
+  std::optional<BertScanner> bert_scanner;
+  std::optional<Bpe> bpe;
+  std::optional<ByteLevelScanner> byte_level_scanner;
   AddedMatcher raw;                       // added tokens that are matched on the text itself
   AddedMatcher normalized;                // and those that are matched after normalization
   std::vector<std::int32_t> added_by_id;  // indices into d.added, ascending ids
@@ -58,11 +67,15 @@ struct Tokenizer::Parts {
   template <class Sink>
   void segment(std::string_view text, std::int64_t begin, std::int64_t end, bool parse_special,
                Scratch::Buffers& scratch, Sink& sink) const;
+  template <class Sink>
+  void byte_level_segment(std::string_view text, std::int64_t begin, std::int64_t end,
+                          bool parse_special, Scratch::Buffers& scratch, Sink& sink) const;
 };
 
 /// Everything that encode needs room for.
 struct Scratch::Buffers {
   BertScanner::Scratch scanner;
+  ByteLevelScanner::Scratch byte_level;
   std::vector<NormChar> chars;  // of a segment, where added tokens are matched after normalization
   std::string normalized;       // the same as UTF-8
   std::vector<AddedMatch> raw_matches;

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "tokenizer/trim_offsets.h"
 #include "tokenizer/truncation.h"
 
 namespace linnet::tokenizer {
@@ -23,6 +25,8 @@ struct PostProcessor {
   std::vector<TemplatePiece> single{{TemplatePiece::Kind::kFirst, 0, {}, {}}};
   std::vector<TemplatePiece> pair{{TemplatePiece::Kind::kFirst, 0, {}, {}},
                                   {TemplatePiece::Kind::kSecond, 1, {}, {}}};
+
+  std::optional<TrimOffsets> trim{};  ///< of byte-level tokens
 
   const std::vector<TemplatePiece>& pieces(Texts texts) const {
     return texts == Texts::kOne ? single : pair;

@@ -7,6 +7,7 @@
 #include "tokenizer/load.h"
 #include "tokenizer/parts.h"
 #include "tokenizer/source_text.h"
+#include "tokenizer/trim_offsets.h"
 
 namespace linnet::tokenizer {
 namespace {
@@ -16,8 +17,13 @@ constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
 void tokenize(const Tokenizer::Parts& parts, const SourceText& source, const EncodeOptions& options,
               Scratch::Buffers& buffers, Tokens& tokens) {
   tokens.clear();
-  TokenSink sink(tokens, options.tokens ? &parts.d.vocabulary : nullptr);
+  TokenSink sink(tokens, parts.d.vocabulary,
+                 {.texts = options.tokens, .blanks = parts.d.post_processor.trim.has_value()});
   parts.tokenize(source.text(), options.parse_special, buffers, sink);
+  if (parts.d.post_processor.trim) {
+    trim_offsets(*parts.d.post_processor.trim, source.text(), tokens);
+    source.to_unit(tokens.first_spans, options.offsets);
+  }
   source.to_unit(tokens.spans, options.offsets);
 }
 
@@ -55,6 +61,13 @@ Tokenizer Tokenizer::from_json(std::string_view tokenizer_json, const LoadOption
 
 Tokenizer Tokenizer::from_vocab(std::string_view vocab_txt, const LoadOptions& options) {
   return Tokenizer(std::make_unique<const Parts>(load_vocab(vocab_txt, options)));
+}
+
+Tokenizer Tokenizer::from_vocab_and_merges(std::string_view vocab_json, std::string_view merges_txt,
+                                           const LoadOptions& options) {
+  Description d = describe_byte_level(vocab_json, merges_txt, options);
+  finish_byte_level(options, d);
+  return Tokenizer(std::make_unique<const Parts>(std::move(d)));
 }
 
 Encoding Tokenizer::encode(std::string_view text, const EncodeOptions& options,

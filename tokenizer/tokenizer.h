@@ -39,7 +39,7 @@ struct SpecialIds {
 
 /// What the files say besides the encoding itself: recorded, never applied by encode.
 struct Facts {
-  std::string model;                             ///< "WordPiece"
+  std::string model;                             ///< "WordPiece" or "BPE"
   bool lowercase = false;                        ///< the normalizer maps to lower case
   std::optional<std::int64_t> model_max_length;  ///< absent when 1e9 or more ("none")
   Side padding_side = Side::kRight;
@@ -68,14 +68,17 @@ class Tokenizer {
   /// no such file. May throw.
   using ReadFile = std::function<std::optional<std::string>(std::string_view name)>;
 
-  /// Reads tokenizer.json, else vocab.txt, and the side files that are there:
-  /// tokenizer_config.json, special_tokens_map.json, added_tokens.json.
+  /// Reads tokenizer.json, else vocab.json with merges.txt, else vocab.txt, and the side files that
+  /// are there: tokenizer_config.json, special_tokens_map.json, added_tokens.json.
   static Tokenizer from_directory(const std::filesystem::path& directory,
                                   const LoadOptions& options = {});
   /// The same through a function of the caller's.
   static Tokenizer from_files(const ReadFile& read, const LoadOptions& options = {});
   /// From the text of tokenizer.json alone.
   static Tokenizer from_json(std::string_view tokenizer_json, const LoadOptions& options = {});
+  /// From the texts of vocab.json and merges.txt alone: GPT-2, or RoBERTa if it has <s> and </s>.
+  static Tokenizer from_vocab_and_merges(std::string_view vocab_json, std::string_view merges_txt,
+                                         const LoadOptions& options = {});
   /// From the text of vocab.txt alone, with the defaults of an uncased BERT.
   static Tokenizer from_vocab(std::string_view vocab_txt, const LoadOptions& options = {});
 
@@ -129,20 +132,24 @@ class Tokenizer {
   std::unique_ptr<const Parts> parts_;
 };
 
-/// Decodes one id after the other; the pieces join to what decode gives for all of them at once
-/// (Cleanup::kTransformers looks at the whole string, so it is refused here). The tokenizer must
-/// outlive it.
+/// Decodes one id after the other; the pieces, with that of finish, join to what decode gives for
+/// all of them at once (Cleanup::kTransformers looks at the whole string, so it is refused here).
+/// The tokenizer must outlive it.
 class DecodeStream {
  public:
   explicit DecodeStream(const Tokenizer& tokenizer, const DecodeOptions& options = {});
-  /// The text this id adds; empty when there is nothing to say yet.
+  /// The text this id adds; empty when there is nothing to say yet: a character whose last bytes
+  /// are still to come is held back.
   std::string step(std::int32_t id);
+  /// What is held back, as U+FFFD; then a new text may begin.
+  std::string finish();
 
  private:
   const Tokenizer* tokenizer_;
   DecodeOptions options_;
   std::int64_t count_ = 0;
   bool first_ = true;
+  std::string pending_;  // the bytes of an incomplete character
 };
 
 /// `text` with every maximal ill-formed subpart replaced by U+FFFD (EF BF BD).

@@ -87,6 +87,8 @@ Table::Table() {
   builder.add_all(data::kNonspacingMark, kNonspacingMark);
   builder.add_all(data::kDecomposes, kDecomposes);
   builder.add_all(data::kWord, kWord);
+  builder.add_all(data::kLetter, kLetter);
+  builder.add_all(data::kNumber, kNumber);
   for (const data::LowerRun& r : data::kLower) builder.add(r.first, r.last, r.step, kHasLower);
   builder.add(kCapitalDottedI, kCapitalDottedI, 1, kHasLower);
 }

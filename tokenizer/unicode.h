@@ -17,6 +17,8 @@ enum Class : std::uint16_t {
   kDecomposes = 32,      ///< NFD changes it, or may move it (combining class not 0)
   kWord = 64,            ///< part of a word, for single_word
   kHasLower = 128,       ///< lower() is another character
+  kLetter = 256,         ///< \p{L} of the byte-level pre-tokenizer
+  kNumber = 512,         ///< \p{N}: digits, letter numbers and the others
 };
 
 /// The classes of all characters: a page index over the upper bits and pages of 256 characters,

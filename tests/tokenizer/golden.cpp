@@ -35,12 +35,26 @@ std::vector<std::string_view> split_lines(std::string_view text) {
   return lines;
 }
 
+std::string parameter_name(const testing::TestParamInfo<const char*>& info) {
+  std::string name = info.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
 Tokenizer golden_tokenizer(std::string_view name) {
+  if (name == "tiny-roberta") {
+    return Tokenizer::from_json(
+        read_whole(tokenizer_goldens() / "models" / name / "tokenizer.json"));
+  }
   const std::filesystem::path folder = data_dir() / "vocab" / name;
   if (name == "all-MiniLM-L6-v2")
     return Tokenizer::from_json(read_whole(folder / "tokenizer.json"));
   return Tokenizer::from_files([&](std::string_view file) -> std::optional<std::string> {
-    if (file == "vocab.txt") return read_whole(folder / file);
+    if (file == (name == "gpt2" ? "vocab.json" : "vocab.txt")) return read_whole(folder / file);
+    if (name == "gpt2" && file == "merges.txt") return read_whole(folder / file);
+    if (name == "gpt2" && file == "tokenizer_config.json") {
+      return R"({"pad_token": "<|endoftext|>"})";
+    }
     if (file == "tokenizer_config.json" && name == "bert-base-cased") {
       return R"({"do_lower_case": false})";
     }
@@ -48,7 +62,40 @@ Tokenizer golden_tokenizer(std::string_view name) {
   });
 }
 
+namespace {
+
+// A tokenizer.json with the components and the further added tokens of a variant.
+std::string byte_level_variant(const std::filesystem::path& path, Value variant) {
+  nlohmann::json file = nlohmann::json::parse(read_whole(path));
+  file["truncation"] = nullptr;
+  for (const char* component : {"pre_tokenizer", "post_processor"}) {
+    const auto given = variant.find(component);
+    if (!given) continue;
+    file[component] = {{"type", "ByteLevel"}};
+    for (const json::Member m : given->members()) {
+      if (m.key != "type") file[component][std::string(m.key)] = m.value.boolean();
+    }
+  }
+  const auto list = variant.find("added");
+  if (!list) return file.dump();
+  for (const Value v : list->elements()) {
+    nlohmann::json token = {{"id", v.at("id").integer()},
+                            {"content", std::string(v.at("content").string())}};
+    for (const char* flag : {"single_word", "lstrip", "rstrip", "normalized", "special"}) {
+      token[flag] = v.at(flag).boolean();
+    }
+    file["added_tokens"].push_back(token);
+  }
+  return file.dump();
+}
+
+}  // namespace
+
 std::string variant_json(std::string_view base, Value variant) {
+  if (base == "gpt2") return byte_level_variant(data_dir() / "vocab/gpt2/tokenizer.json", variant);
+  if (base == "tiny-roberta") {
+    return byte_level_variant(tokenizer_goldens() / "models/tiny-roberta/tokenizer.json", variant);
+  }
   // Built as text: the vocabulary once a base, the settings once a variant.
   static std::map<std::string, std::string, std::less<>> vocabularies;
   std::string& vocabulary = vocabularies[std::string(base)];
@@ -150,6 +197,7 @@ RecordOptions record_options(Value record, const Tokenizer& t) {
   if (out.padding) {
     out.padding->length = out.encode.max_length.value_or(0);
     out.padding->pad_id = t.special_ids().pad.value();
+    out.padding->pad_token = t.token(out.padding->pad_id).value();
   }
   return out;
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -20,10 +22,15 @@ std::string read_whole(const std::filesystem::path& path);
 /// The pieces between newlines, without an empty one at the end.
 std::vector<std::string_view> split_lines(std::string_view text);
 
-/// bert-base-uncased and bert-base-cased from vocab.txt, all-MiniLM-L6-v2 from tokenizer.json.
+/// bert-base-uncased and bert-base-cased from vocab.txt, all-MiniLM-L6-v2 and tiny-roberta from
+/// tokenizer.json, gpt2 from vocab.json and merges.txt.
+inline constexpr const char* kGoldenTokenizers[] = {"bert-base-uncased", "bert-base-cased",
+                                                    "all-MiniLM-L6-v2", "gpt2", "tiny-roberta"};
+/// Their names as GoogleTest wants them.
+std::string parameter_name(const testing::TestParamInfo<const char*>& info);
 tokenizer::Tokenizer golden_tokenizer(std::string_view name);
 
-/// The same vocabulary as tokenizer.json text, with the settings of an entry of variants.json.
+/// The same tokenizer as tokenizer.json text, with the settings of an entry of variants.json.
 std::string variant_json(std::string_view base, json::Value variant);
 
 /// The options of a record.

@@ -38,6 +38,7 @@ void expect_stream(Value record, const Tokenizer& t) {
     whole += text;
   }
   EXPECT_EQ(next, ids.size());
+  whole += stream.finish();
   EXPECT_EQ(whole, record.at("whole").string());
   EXPECT_EQ(whole, t.decode(ids, options));
 }
@@ -112,14 +113,8 @@ TEST_P(GoldenDecode, EachIdAlone) {
   EXPECT_EQ(ids, t.vocab_size());
 }
 
-INSTANTIATE_TEST_SUITE_P(Bert, GoldenDecode,
-                         testing::Values("bert-base-uncased", "bert-base-cased",
-                                         "all-MiniLM-L6-v2"),
-                         [](const auto& p) {
-                           std::string name = p.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Tokenizers, GoldenDecode, testing::ValuesIn(kGoldenTokenizers),
+                         parameter_name);
 
 }  // namespace
 }  // namespace linnet::test

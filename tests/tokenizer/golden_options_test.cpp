@@ -134,14 +134,8 @@ TEST_P(GoldenOptions, EveryRecord) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Bert, GoldenOptions,
-                         testing::Values("bert-base-uncased", "bert-base-cased",
-                                         "all-MiniLM-L6-v2"),
-                         [](const auto& p) {
-                           std::string name = p.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Tokenizers, GoldenOptions, testing::ValuesIn(kGoldenTokenizers),
+                         parameter_name);
 
 }  // namespace
 }  // namespace linnet::test

@@ -18,8 +18,6 @@ using tokenizer::DecodeOptions;
 using tokenizer::Encoding;
 using tokenizer::Tokenizer;
 
-const char* const kNames[] = {"bert-base-uncased", "bert-base-cased", "all-MiniLM-L6-v2"};
-
 std::string decode(const Tokenizer& t, const Encoding& e, bool skip, Cleanup cleanup) {
   DecodeOptions options;
   options.skip_special_tokens = skip;
@@ -143,11 +141,8 @@ TEST_P(GoldenText, EveryVariant) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Bert, GoldenText, testing::ValuesIn(kNames), [](const auto& p) {
-  std::string name = p.param;
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Tokenizers, GoldenText, testing::ValuesIn(kGoldenTokenizers),
+                         parameter_name);
 
 }  // namespace
 }  // namespace linnet::test

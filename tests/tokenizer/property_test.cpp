@@ -72,11 +72,11 @@ void for_each_tokenizer(F f) {
 tokenizer::Tokens staged(const Tokenizer::Parts& parts, std::string_view text,
                          Scratch::Buffers& b) {
   tokenizer::Tokens tokens;
-  tokenizer::TokenSink sink(tokens, nullptr);
+  tokenizer::TokenSink sink(tokens, parts.d.vocabulary, {});
   b.chars.clear();
   parts.d.normalizer.normalize(text, 0, static_cast<std::int64_t>(text.size()),
                                b.scanner.normalizer, b.chars);
-  parts.scanner.words(b.chars, b.scanner, sink);
+  parts.bert_scanner->words(b.chars, b.scanner, sink);
   return tokens;
 }
 
@@ -90,8 +90,8 @@ TEST(Property, FastPathIsTheStages) {
     for (int i = 0; i < kTexts; ++i) {
       const std::string text = generator.text(12);
       tokenizer::Tokens got;
-      tokenizer::TokenSink sink(got, nullptr);
-      parts.scanner.scan(text, 0, static_cast<std::int64_t>(text.size()), b.scanner, sink);
+      tokenizer::TokenSink sink(got, parts.d.vocabulary, {});
+      parts.bert_scanner->scan(text, 0, static_cast<std::int64_t>(text.size()), b.scanner, sink);
       const tokenizer::Tokens want = staged(parts, text, b);
       ASSERT_EQ(got.ids, want.ids) << testing::PrintToString(text);
       ASSERT_EQ(got.spans, want.spans) << testing::PrintToString(text);
