@@ -101,8 +101,12 @@ std::vector<Broken> post_processor_cases() {
   return {
       {"post-processor of unknown type", kFormat, "Foo",
        put(&J::post_processor, R"({"type":"Foo"})")},
-      {"post-processor of another type", kUnsupported, "Sequence",
-       put(&J::post_processor, R"({"type":"Sequence","processors":[]})")},
+      {"post-processor with two templates", kFormat, "second template",
+       put(&J::post_processor, R"({"type":"Sequence","processors":[
+           {"type":"BertProcessing","sep":["[SEP]",3],"cls":["[CLS]",2]},
+           {"type":"BertProcessing","sep":["[SEP]",3],"cls":["[CLS]",2]}]})")},
+      {"WordPiece behind ByteLevel", kUnsupported, "ByteLevel",
+       put(&J::pre_tokenizer, R"({"type":"ByteLevel"})")},
       {"template without its special token", kFormat, "[CLS]",
        put(&J::post_processor,
            R"({"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"[CLS]","type_id":0}}],"pair":[],"special_tokens":{}})")},

@@ -55,7 +55,7 @@ TEST(Load, RefusesWhatIsNoTokenizer) {
 
 TEST(Load, OtherModelsAreUnsupported) {
   for (const char* model :
-       {R"({"type":"BPE","vocab":{},"merges":[]})", R"({"vocab":{},"merges":[]})",
+       {R"({"type":"BPE","vocab":{},"merges":[],"dropout":0.1})",
         R"({"type":"Unigram","vocab":[]})", R"({"vocab":[["a",0.0]]})",
         R"({"type":"WordLevel","vocab":{},"unk_token":"a"})", R"({"vocab":{},"unk_token":"a"})"}) {
     EXPECT_EQ(code_of([&] { Tokenizer::from_json(std::string("{\"model\":") + model + "}"); }),
