@@ -19,6 +19,11 @@ std::int64_t prompt_tokens(const tokenizer::Tokenizer& tokenizer, std::string_vi
 
 }  // namespace
 
+bool has_tokenizer(const weights::Directory& directory) {
+  return directory.has("tokenizer.json") || directory.has("vocab.txt") ||
+         (directory.has("vocab.json") && directory.has("merges.txt"));
+}
+
 tokenizer::Tokenizer load_tokenizer(const weights::Directory& directory,
                                     const tokenizer::LoadOptions& options) {
   return tokenizer::Tokenizer::from_files(

@@ -28,6 +28,9 @@ EmbeddingModel load_embedding_model(const std::filesystem::path& directory,
                                     const LoadOptions& options,
                                     const weights::OpenOptions& open = {});
 
+/// True if there are files that load_tokenizer reads.
+bool has_tokenizer(const weights::Directory& directory);
+
 /// A tokenizer from a model directory, read with the rules of weights::Directory.
 tokenizer::Tokenizer load_tokenizer(const weights::Directory& directory,
                                     const tokenizer::LoadOptions& options = {});

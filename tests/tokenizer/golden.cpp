@@ -89,13 +89,7 @@ std::string byte_level_variant(const std::filesystem::path& path, Value variant)
   return file.dump();
 }
 
-}  // namespace
-
-std::string variant_json(std::string_view base, Value variant) {
-  if (base == "gpt2") return byte_level_variant(data_dir() / "vocab/gpt2/tokenizer.json", variant);
-  if (base == "tiny-roberta") {
-    return byte_level_variant(tokenizer_goldens() / "models/tiny-roberta/tokenizer.json", variant);
-  }
+std::string word_piece_variant(std::string_view base, Value variant) {
   // Built as text: the vocabulary once a base, the settings once a variant.
   static std::map<std::string, std::string, std::less<>> vocabularies;
   std::string& vocabulary = vocabularies[std::string(base)];
@@ -151,6 +145,16 @@ std::string variant_json(std::string_view base, Value variant) {
       << R"("max_input_chars_per_word":)" << (longest ? longest->integer() : 100) << R"(,"vocab":)"
       << vocabulary << "}}";
   return out.str();
+}
+
+}  // namespace
+
+std::string variant_json(std::string_view base, Value variant) {
+  if (base == "gpt2") return byte_level_variant(data_dir() / "vocab/gpt2/tokenizer.json", variant);
+  if (base == "tiny-roberta") {
+    return byte_level_variant(tokenizer_goldens() / "models/tiny-roberta/tokenizer.json", variant);
+  }
+  return word_piece_variant(base, variant);
 }
 
 RecordOptions record_options(Value record, const Tokenizer& t) {

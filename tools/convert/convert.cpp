@@ -196,7 +196,7 @@ ManifestFile write_config(const Checkpoint& checkpoint, const EncoderDescription
 // What stands beside the weights must be of use too: it is read as loading would.
 void check_companions(const weights::Directory& directory, const EncoderDescription& description) {
   if (directory.has("modules.json")) read_sentence_config(directory, description.config.D);
-  if (!directory.has("tokenizer.json") && !directory.has("vocab.txt")) return;
+  if (!has_tokenizer(directory)) return;
   const tokenizer::Tokenizer tokenizer = load_tokenizer(directory);
   if (tokenizer.vocab_size() > description.config.vocab_size) {
     throw Error(ErrorCode::kFormat,

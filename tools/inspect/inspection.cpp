@@ -43,7 +43,7 @@ Inspection inspect(const std::string& directory, const InspectOptions& options) 
   attempt(result, [&] { result.encoder = inspect_encoder(checkpoint, options); });
   const weights::Directory& folder = checkpoint.directory();
   attempt(result, [&] {
-    const bool there = folder.open("tokenizer.json") || folder.open("vocab.txt");
+    const bool there = has_tokenizer(folder);
     if (there) result.tokenizer = load_tokenizer(folder);
   });
   if (!result.encoder) return result;
