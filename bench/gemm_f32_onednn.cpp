@@ -211,7 +211,7 @@ int main(int argc, char** argv) {
     }
   }
   // A capped level meets a capped opponent.
-  if (o.isa != linnet::kernels::Isa::kAvx512) {
+  if (o.isa < linnet::kernels::Isa::kAvx512) {
     dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx2);
   }
   omp_set_num_threads(1);

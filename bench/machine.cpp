@@ -63,7 +63,7 @@ double clock_ghz() {
 }
 
 double peak_gflops(kernels::Isa isa) {
-  const bool wide = isa == kernels::Isa::kAvx512;
+  const bool wide = isa >= kernels::Isa::kAvx512;
   const double least = best([wide] { wide ? fma512() : fma256(); });
   return 2.0 * (wide ? 16 : 8) * kChains * kSteps / least * 1e-9;
 }

@@ -35,4 +35,7 @@ constexpr float kTanhBorder = 0.625f;
 constexpr float kTanhPolynomial[] = {-0.333332807f, 0.133314416f, -0.0537397079f, 0.0206390675f,
                                      -0.00570496637f};
 
+// Rows whose greatest magnitude is below this are quantised to 0: 127 / amax could overflow.
+constexpr float kQuantizeMin = 1e-30f;
+
 }  // namespace linnet::kernels

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
+#include <vector>
 
 #include "kernels/isa.h"
 
@@ -12,6 +12,8 @@ namespace linnet::kernels {
 struct CpuRegisters {
   std::uint32_t leaf1_ecx = 0;      // CPUID 1
   std::uint32_t leaf7_ebx = 0;      // CPUID 7, 0
+  std::uint32_t leaf7_ecx = 0;      // CPUID 7, 0
+  std::uint32_t leaf71_eax = 0;     // CPUID 7, 1
   std::uint32_t extended1_ecx = 0;  // CPUID 0x80000001
   std::uint64_t xcr0 = 0;           // 0 when the operating system has not enabled XSAVE
 };
@@ -20,6 +22,6 @@ struct CpuRegisters {
 CpuRegisters read_cpu() noexcept;
 
 /// The levels a machine with these registers runs, weakest first; empty below x86-64-v3.
-std::span<const Isa> isas_of(const CpuRegisters& registers) noexcept;
+std::vector<Isa> isas_of(const CpuRegisters& registers) noexcept;
 
 }  // namespace linnet::kernels

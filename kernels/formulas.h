@@ -90,6 +90,25 @@ template <class Ops>
   return Ops::select_less(a, Ops::splat(kTanhBorder), near, Ops::copysign(far, x));
 }
 
+/// What a row of activations is quantised by: contract of QuantizeRowsS8Args.
+struct RowScale {
+  float scale, inverse;
+};
+inline RowScale row_scale(float amax) {
+  const bool finite = amax < __builtin_inff();
+  return {finite ? amax / 127.0f : __builtin_nanf(""),
+          finite && amax >= kQuantizeMin ? 127.0f / amax : 0.0f};
+}
+
+/// The integer nearest to x·inverse in -127 .. 127 (127 for NaN) + kRoundingMagic: its low byte is
+/// the integer's.
+template <class Ops>
+[[gnu::always_inline]] inline typename Ops::V quantized(typename Ops::V x,
+                                                        typename Ops::V inverse) {
+  const typename Ops::V t = Ops::min(x * inverse, Ops::splat(127.0f));
+  return Ops::max(t, Ops::splat(-127.0f)) + Ops::splat(kRoundingMagic);
+}
+
 /// Calls loop(f) with the function of the activation: one switch per call, none per element.
 template <class Ops, class Loop>
 [[gnu::always_inline]] inline void with_activation(Activation activation, Loop loop) {

@@ -10,7 +10,8 @@
 namespace linnet::kernels {
 namespace {
 
-constexpr std::array<Isa, 3> kLevels = {Isa::kReference, Isa::kAvx2, Isa::kAvx512};
+constexpr std::array<Isa, 5> kLevels = {Isa::kReference, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512,
+                                        Isa::kAvx512Vnni};
 
 constexpr std::uint32_t bit(int n) { return std::uint32_t{1} << n; }
 
@@ -20,6 +21,10 @@ constexpr std::uint32_t kFma = bit(12), kMovbe = bit(22), kOsxsave = bit(27), kA
 // CPUID leaf 7, EBX
 constexpr std::uint32_t kBmi1 = bit(3), kAvx2 = bit(5), kBmi2 = bit(8), kAvx512F = bit(16),
                         kAvx512Dq = bit(17), kAvx512Bw = bit(30), kAvx512Vl = bit(31);
+// CPUID leaf 7, ECX
+constexpr std::uint32_t kAvx512VnniBit = bit(11);
+// CPUID leaf 7, subleaf 1, EAX
+constexpr std::uint32_t kAvxVnniBit = bit(4);
 // CPUID leaf 0x80000001, ECX
 constexpr std::uint32_t kLzcnt = bit(5);
 // XCR0: the register state that the operating system saves and restores.
@@ -43,21 +48,30 @@ CpuRegisters read_cpu() noexcept {
   CpuRegisters r;
   std::uint32_t a = 0, b = 0, c = 0, d = 0;
   if (__get_cpuid(1, &a, &b, &c, &d) != 0) r.leaf1_ecx = c;
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) != 0) r.leaf7_ebx = b;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) != 0) {
+    r.leaf7_ebx = b;
+    r.leaf7_ecx = c;
+    // EAX of leaf 7 is its last subleaf.
+    if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0) r.leaf71_eax = a;
+  }
   if (__get_cpuid(0x80000001u, &a, &b, &c, &d) != 0) r.extended1_ecx = c;
   if (has(r.leaf1_ecx, kOsxsave)) r.xcr0 = read_xcr0();  // without OSXSAVE the instruction faults
   return r;
 }
 
-std::span<const Isa> isas_of(const CpuRegisters& r) noexcept {
-  const std::span<const Isa> all = kLevels;
+std::vector<Isa> isas_of(const CpuRegisters& r) noexcept {
   const bool v3 = has(r.leaf1_ecx, kFma | kMovbe | kOsxsave | kAvx | kF16c) &&
                   has(r.leaf7_ebx, kBmi1 | kAvx2 | kBmi2) && has(r.extended1_ecx, kLzcnt) &&
                   has(r.xcr0, kSse | kYmm);
-  if (!v3) return all.first(0);
+  if (!v3) return {};
+  std::vector<Isa> found = {Isa::kReference, Isa::kAvx2};
+  if (has(r.leaf71_eax, kAvxVnniBit)) found.push_back(Isa::kAvxVnni);
   const bool avx512 = has(r.leaf7_ebx, kAvx512F | kAvx512Dq | kAvx512Bw | kAvx512Vl) &&
                       has(r.xcr0, kMasks | kZmmLow | kZmmHigh);
-  return avx512 ? all : all.first(2);
+  if (!avx512) return found;
+  found.push_back(Isa::kAvx512);
+  if (has(r.leaf7_ecx, kAvx512VnniBit)) found.push_back(Isa::kAvx512Vnni);
+  return found;
 }
 
 const char* name(Isa isa) noexcept {
@@ -66,8 +80,12 @@ const char* name(Isa isa) noexcept {
       return "reference";
     case Isa::kAvx2:
       return "avx2";
+    case Isa::kAvxVnni:
+      return "avx_vnni";
     case Isa::kAvx512:
       return "avx512";
+    case Isa::kAvx512Vnni:
+      return "avx512_vnni";
   }
   return "unknown";
 }
@@ -83,7 +101,7 @@ bool parse_isa(std::string_view text, Isa& isa) noexcept {
 }
 
 std::span<const Isa> supported_isas() noexcept {
-  static const std::span<const Isa> found = isas_of(read_cpu());
+  static const std::vector<Isa> found = isas_of(read_cpu());
   return found;
 }
 

@@ -5,14 +5,17 @@
 
 namespace linnet::kernels {
 
-/// Instruction-set levels, each including those before it.
+/// Instruction-set levels, weakest first. A level is laid over the weaker ones that the machine
+/// has: a CPU may have AVX-512 without AVX-VNNI.
 enum class Isa {
-  kReference,  ///< plain C++; the definition of every result
-  kAvx2,       ///< AVX2, FMA, F16C: the minimum CPU, x86-64-v3
-  kAvx512,     ///< AVX-512 F, BW, DQ, VL
+  kReference,   ///< plain C++; the definition of every result
+  kAvx2,        ///< AVX2, FMA, F16C: the minimum CPU, x86-64-v3
+  kAvxVnni,     ///< AVX-VNNI: vpdpbusd on 256 bits, without AVX-512
+  kAvx512,      ///< AVX-512 F, BW, DQ, VL
+  kAvx512Vnni,  ///< and AVX-512 VNNI: vpdpbusd on 512 bits
 };
 
-/// "reference", "avx2", "avx512".
+/// "reference", "avx2", "avx_vnni", "avx512", "avx512_vnni".
 const char* name(Isa isa) noexcept;
 
 /// The level with this name; false when there is none.

@@ -2,6 +2,8 @@
 
 #include "kernels/avx2/avx2.h"
 #include "kernels/avx512/avx512.h"
+#include "kernels/avx512_vnni/avx512_vnni.h"
+#include "kernels/avx_vnni/avx_vnni.h"
 #include "kernels/reference/reference.h"
 
 namespace linnet::kernels {
@@ -16,7 +18,10 @@ KernelTable reference_table() noexcept {
           .softmax_f32 = level::softmax_f32,
           .activate_f32 = level::activate_f32,
           .normalize_l2_f32 = level::normalize_l2_f32,
-          .attention_f32 = {level::attention_f32_scratch_floats, level::attention_f32}};
+          .attention_f32 = {level::attention_f32_scratch_floats, level::attention_f32},
+          .pack_s8 = level::pack_s8,
+          .quantize_rows_s8 = level::quantize_rows_s8,
+          .gemm_s8 = {0, level::gemm_s8}};
 }
 
 void lay_avx2(KernelTable& t) noexcept {
@@ -29,6 +34,13 @@ void lay_avx2(KernelTable& t) noexcept {
   t.activate_f32 = level::activate_f32;
   t.normalize_l2_f32 = level::normalize_l2_f32;
   t.attention_f32 = {level::attention_f32_scratch_floats, level::attention_f32};
+  t.quantize_rows_s8 = level::quantize_rows_s8;
+  t.gemm_s8 = {0, level::gemm_s8};
+}
+
+void lay_avx_vnni(KernelTable& t) noexcept {
+  t.isa = Isa::kAvxVnni;
+  t.gemm_s8 = {avx_vnni::kGemmS8Shift, avx_vnni::gemm_s8};
 }
 
 void lay_avx512(KernelTable& t) noexcept {
@@ -41,14 +53,34 @@ void lay_avx512(KernelTable& t) noexcept {
   t.activate_f32 = level::activate_f32;
   t.normalize_l2_f32 = level::normalize_l2_f32;
   t.attention_f32 = {level::attention_f32_scratch_floats, level::attention_f32};
+  t.quantize_rows_s8 = level::quantize_rows_s8;
+}
+
+void lay_avx512_vnni(KernelTable& t) noexcept {
+  t.isa = Isa::kAvx512Vnni;
+  t.gemm_s8 = {avx512_vnni::kGemmS8Shift, avx512_vnni::gemm_s8};
+}
+
+void lay(KernelTable& t, Isa isa) noexcept {
+  switch (isa) {
+    case Isa::kReference:
+      return;  // where every table begins
+    case Isa::kAvx2:
+      return lay_avx2(t);
+    case Isa::kAvxVnni:
+      return lay_avx_vnni(t);
+    case Isa::kAvx512:
+      return lay_avx512(t);
+    case Isa::kAvx512Vnni:
+      return lay_avx512_vnni(t);
+  }
 }
 
 /// The weakest level that puts the same function into the slot.
 template <class Slot>
 Isa provider(const KernelTable& table, Slot slot) noexcept {
-  for (int i = 0; i <= static_cast<int>(table.isa); ++i) {
-    const auto isa = static_cast<Isa>(i);
-    if (slot(make_table(isa)) == slot(table)) return isa;
+  for (const Isa isa : supported_isas()) {
+    if (isa <= table.isa && slot(make_table(isa)) == slot(table)) return isa;
   }
   return table.isa;
 }
@@ -57,8 +89,9 @@ Isa provider(const KernelTable& table, Slot slot) noexcept {
 
 KernelTable make_table(Isa cap) noexcept {
   KernelTable t = reference_table();
-  if (cap >= Isa::kAvx2) lay_avx2(t);
-  if (cap >= Isa::kAvx512) lay_avx512(t);
+  for (const Isa isa : supported_isas()) {
+    if (isa <= cap) lay(t, isa);
+  }
   return t;
 }
 
@@ -71,7 +104,10 @@ std::array<SlotInfo, kSlots> slots(const KernelTable& table) noexcept {
           of("softmax_f32", [](const KernelTable& t) { return t.softmax_f32; }),
           of("activate_f32", [](const KernelTable& t) { return t.activate_f32; }),
           of("normalize_l2_f32", [](const KernelTable& t) { return t.normalize_l2_f32; }),
-          of("attention_f32", [](const KernelTable& t) { return t.attention_f32.run; })};
+          of("attention_f32", [](const KernelTable& t) { return t.attention_f32.run; }),
+          of("pack_s8", [](const KernelTable& t) { return t.pack_s8; }),
+          of("quantize_rows_s8", [](const KernelTable& t) { return t.quantize_rows_s8; }),
+          of("gemm_s8", [](const KernelTable& t) { return t.gemm_s8.run; })};
 }
 
 }  // namespace linnet::kernels

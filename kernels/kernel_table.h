@@ -19,9 +19,13 @@ struct KernelTable {
   ActivateF32Fn activate_f32;
   NormalizeL2F32Fn normalize_l2_f32;
   AttentionF32 attention_f32;
+  PackS8Fn pack_s8;
+  QuantizeRowsS8Fn quantize_rows_s8;
+  GemmS8 gemm_s8;
 };
 
-/// The reference, with every level up to `cap` laid over it. `cap` must be supported here.
+/// The reference, with every level of this machine up to `cap` laid over it. `cap` must be
+/// supported here.
 KernelTable make_table(Isa cap) noexcept;
 
 /// A slot of the table: its name and the level whose function is in it.
@@ -30,7 +34,7 @@ struct SlotInfo {
   Isa provider;
 };
 
-inline constexpr std::size_t kSlots = 6;
+inline constexpr std::size_t kSlots = 9;
 
 /// Every slot of a table that make_table() gave, in the order of its fields.
 std::array<SlotInfo, kSlots> slots(const KernelTable& table) noexcept;

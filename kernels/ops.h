@@ -56,6 +56,74 @@ struct GemmF32 {
   void (*run)(const GemmF32Args& args) noexcept;
 };
 
+/// INT8 operands are s8 in -127 .. 127 with one scale for each row of x and each row of w. A row of
+/// x is stored as bytes q + shift (modulo 256), `shift` being what the level's product wants, and
+/// is padded with q = 0 to padded_k(K) bytes.
+constexpr std::int64_t kPadK = 64;
+constexpr std::int64_t padded_k(std::int64_t K) { return (K + kPadK - 1) / kPadK * kPadK; }
+
+/// Quantises the rows of x [M, K]:
+///   amax = max_k |x[m,k]|      inverse = amax >= kQuantizeMin ? 127 / amax : 0
+///   scale[m] = amax / 127      q[m,k] = round_half_even(x[m,k] · inverse)
+/// A NaN or an infinity in a row makes its scale NaN; its q are then any numbers in -127 .. 127,
+/// the same at every level.
+struct QuantizeRowsS8Args {
+  std::uint8_t* q = nullptr;  // [M, padded_k(K)]
+  std::int64_t ldq = 0;
+  float* scale = nullptr;    // [M]
+  const float* x = nullptr;  // [M, K]
+  std::int64_t ldx = 0;
+  const std::uint32_t* amax = nullptr;  // [M] as GemmS8Args::amax leaves it, or null: computed
+  std::int64_t M = 0, K = 0;
+  std::uint8_t shift = 0;  // 0 or 128: GemmS8::shift of the product that reads q
+};
+using QuantizeRowsS8Fn = void (*)(const QuantizeRowsS8Args& args) noexcept;
+
+/// One product of INT8 operands, exact in 32 bits for padded_k(K) <= kMaxKS8:
+///   acc = sum over k of q[m,k]·w[n,k]
+///   y[m,n] = fma(float(acc) · x_scale[m], w_scale[n], bias[n] or +0)
+/// then activation, residual[m,n] + y. Columns [n_begin, n_end), y, residual as in GemmF32Args.
+struct GemmS8Args {
+  float* y = nullptr;  // [M, N]
+  std::int64_t ldy = 0;
+  const std::uint8_t* x = nullptr;  // [M, padded_k(K)], q + GemmS8::shift
+  std::int64_t ldx = 0;
+  const float* x_scale = nullptr;   // [M]
+  const std::int8_t* w = nullptr;   // packed by pack_s8, 64-byte aligned
+  const float* w_scale = nullptr;   // [N]
+  const float* bias = nullptr;      // [N] or null
+  const float* residual = nullptr;  // [M, N] or null
+  std::int64_t ld_residual = 0;
+  Activation activation = Activation::kNone;
+  /// [M] or null: raised to max_n of the bits of |y[m,n]|, which order as the numbers do, NaN
+  /// highest. What quantize_rows_s8 needs for the next product.
+  std::uint32_t* amax = nullptr;
+  std::int64_t M = 0, N = 0, K = 0;
+  std::int64_t n_begin = 0, n_end = 0;
+};
+/// 255 · 127 · kMaxKS8 < 2^31 with room for the sum that the shift adds.
+inline constexpr std::int64_t kMaxKS8 = 65536;
+
+struct GemmS8 {
+  std::uint8_t shift;  // of the bytes of x
+  void (*run)(const GemmS8Args& args) noexcept;
+};
+
+/// Packed INT8 weights, one layout for all levels, so that a file may hold it: panels of 48
+/// columns, the last one as wide as its columns need, rounded up to 16. A panel of width P is
+///   int32 [P]                    -128 · sum over k of w[n,k]: where a product with shift 128
+///   begins int8  [padded_k(K)/4][P][4]  w[n, 4·i + j] at [i][n][j]; 0 for absent n and k
+inline constexpr std::int64_t kPanelS8 = 48;
+/// Bytes of a packed column: multiply by N rounded up to 16.
+constexpr std::int64_t column_bytes_s8(std::int64_t K) { return padded_k(K) + 4; }
+
+/// Packs columns [n_begin, n_end) (multiples of kPanelS8, or N) of w, whose element (n, k) is
+/// w[n·stride_n + k·stride_k] in -127 .. 127. `packed` is the start of the whole packed matrix,
+/// 64-byte aligned.
+using PackS8Fn = void (*)(std::int8_t* packed, const std::int8_t* w, std::int64_t stride_n,
+                          std::int64_t stride_k, std::int64_t K, std::int64_t n_begin,
+                          std::int64_t n_end) noexcept;
+
 /// y[m,d] = (x[m,d] - mean[m]) * rstd[m] * gamma[d] + beta[d],
 /// rstd = 1/sqrt(var + eps), var without Bessel's correction, two passes.
 /// mean and rstd are [M] and may be null (inference). In place ok (y == x).

@@ -58,15 +58,22 @@ give_up() {
 # The level that the kernel says this machine has; a test compares it with what linnet detects, so
 # that a level cannot go untested unseen.
 expected_isa() {
-  local flags flag
+  local flags
   flags=" $(grep -m1 '^flags' /proc/cpuinfo) "
-  for flag in avx512f avx512bw avx512dq avx512vl; do
-    if [[ "$flags" != *" $flag "* ]]; then
-      echo avx2
-      return
-    fi
-  done
-  echo avx512
+  has_flags() {
+    local flag
+    for flag in "$@"; do [[ "$flags" == *" $flag "* ]] || return 1; done
+  }
+  local avx512=(avx512f avx512bw avx512dq avx512vl)
+  if has_flags "${avx512[@]}" avx512_vnni; then
+    echo avx512_vnni
+  elif has_flags "${avx512[@]}"; then
+    echo avx512
+  elif has_flags avx_vnni; then
+    echo avx_vnni
+  else
+    echo avx2
+  fi
 }
 
 build() {  # build PRESET [CMAKE OPTION…]

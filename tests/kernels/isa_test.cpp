@@ -10,23 +10,30 @@ namespace linnet::kernels {
 namespace {
 
 /// A machine with everything.
-constexpr CpuRegisters kAll = {
-    .leaf1_ecx = 0xFFFFFFFF, .leaf7_ebx = 0xFFFFFFFF, .extended1_ecx = 0xFFFFFFFF, .xcr0 = 0xE7};
+constexpr CpuRegisters kAll = {.leaf1_ecx = 0xFFFFFFFF,
+                               .leaf7_ebx = 0xFFFFFFFF,
+                               .leaf7_ecx = 0xFFFFFFFF,
+                               .leaf71_eax = 0xFFFFFFFF,
+                               .extended1_ecx = 0xFFFFFFFF,
+                               .xcr0 = 0xE7};
+
+const std::vector<Isa> kWithoutAvx512 = {Isa::kReference, Isa::kAvx2, Isa::kAvxVnni};
 
 TEST(Isa, NamesAreParsedBack) {
-  for (const Isa isa : {Isa::kReference, Isa::kAvx2, Isa::kAvx512}) {
+  for (const Isa isa :
+       {Isa::kReference, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512, Isa::kAvx512Vnni}) {
     Isa found = Isa::kReference;
     EXPECT_TRUE(parse_isa(name(isa), found));
     EXPECT_EQ(found, isa);
   }
   Isa unchanged = Isa::kAvx2;
-  for (const char* wrong : {"", "avx", "AVX2", "avx2 ", "avx512_vnni"}) {
+  for (const char* wrong : {"", "avx", "AVX2", "avx2 ", "avx512-vnni"}) {
     EXPECT_FALSE(parse_isa(wrong, unchanged)) << wrong;
   }
   EXPECT_EQ(unchanged, Isa::kAvx2);
 }
 
-TEST(Isa, AMachineWithEverythingRunsEveryLevel) { EXPECT_EQ(isas_of(kAll).size(), 3u); }
+TEST(Isa, AMachineWithEverythingRunsEveryLevel) { EXPECT_EQ(isas_of(kAll).size(), 5u); }
 
 TEST(Isa, EveryBitOfTheMinimumCpuIsNeeded) {
   for (const int bit : {12, 22, 27, 28, 29}) {  // FMA, MOVBE, OSXSAVE, AVX, F16C
@@ -48,8 +55,19 @@ TEST(Isa, EveryBitOfAvx512IsNeeded) {
   for (const int bit : {16, 17, 30, 31}) {  // F, DQ, BW, VL
     CpuRegisters r = kAll;
     r.leaf7_ebx &= ~(1u << bit);
-    EXPECT_EQ(isas_of(r).size(), 2u) << "leaf 7 bit " << bit;
+    EXPECT_EQ(isas_of(r), kWithoutAvx512) << "leaf 7 bit " << bit;
   }
+}
+
+TEST(Isa, VnniOfEitherKindStandsAlone) {
+  CpuRegisters no_vex = kAll;
+  no_vex.leaf71_eax &= ~(1u << 4);
+  EXPECT_EQ(isas_of(no_vex),
+            (std::vector<Isa>{Isa::kReference, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni}));
+  CpuRegisters no_evex = kAll;
+  no_evex.leaf7_ecx &= ~(1u << 11);
+  EXPECT_EQ(isas_of(no_evex),
+            (std::vector<Isa>{Isa::kReference, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512}));
 }
 
 TEST(Isa, RegisterStateOfTheOperatingSystemIsNeeded) {
@@ -61,7 +79,7 @@ TEST(Isa, RegisterStateOfTheOperatingSystemIsNeeded) {
   for (const int bit : {5, 6, 7}) {  // masks, low and high halves of zmm
     CpuRegisters r = kAll;
     r.xcr0 &= ~(std::uint64_t{1} << bit);
-    EXPECT_EQ(isas_of(r).size(), 2u) << "XCR0 bit " << bit;
+    EXPECT_EQ(isas_of(r), kWithoutAvx512) << "XCR0 bit " << bit;
   }
 }
 
@@ -72,10 +90,28 @@ TEST(Isa, SupportedLevelsAreAscending) {
   for (std::size_t i = 1; i < found.size(); ++i) EXPECT_LT(found[i - 1], found[i]);
 }
 
+/// What a level may leave to a weaker one; it must provide every other slot.
+bool may_inherit(Isa isa, const std::string& slot) {
+  const bool f32 = slot.ends_with("_f32");
+  switch (isa) {
+    case Isa::kReference:
+      return false;
+    case Isa::kAvx2:
+      return slot == "pack_s8";  // done once for a file
+    case Isa::kAvx512:
+      return slot == "pack_s8" || slot == "gemm_s8";
+    case Isa::kAvxVnni:
+    case Isa::kAvx512Vnni:
+      return f32 || slot == "pack_s8" || slot == "quantize_rows_s8";
+  }
+  return false;
+}
+
 TEST(KernelTable, EveryLevelProvidesWhatItMust) {
   for (const Isa isa : test::levels()) {
     for (const SlotInfo& slot : slots(make_table(isa))) {
-      EXPECT_EQ(slot.provider, isa) << slot.name << " at level " << name(isa);
+      EXPECT_EQ(slot.provider == isa, !may_inherit(isa, slot.name))
+          << slot.name << " at level " << name(isa) << " is of level " << name(slot.provider);
     }
   }
 }
@@ -85,15 +121,16 @@ TEST(KernelTable, SlotsAreNamedInOrder) {
   for (const SlotInfo& slot : slots(make_table(Isa::kReference)))
     names += std::string(slot.name) + " ";
   EXPECT_EQ(names,
-            "gemm_f32 layer_norm_f32 softmax_f32 activate_f32 normalize_l2_f32 attention_f32 ");
+            "gemm_f32 layer_norm_f32 softmax_f32 activate_f32 normalize_l2_f32 attention_f32 "
+            "pack_s8 quantize_rows_s8 gemm_s8 ");
 }
 
 TEST(KernelTable, ASlotThatIsLeftToAWeakerLevelShows) {
-  const Isa strongest = test::levels().back();
-  KernelTable table = make_table(strongest);
+  const Isa avx2 = Isa::kAvx2;
+  KernelTable table = make_table(avx2);
   table.softmax_f32 = make_table(Isa::kReference).softmax_f32;
   EXPECT_EQ(slots(table)[2].provider, Isa::kReference);
-  EXPECT_EQ(slots(table)[1].provider, strongest);
+  EXPECT_EQ(slots(table)[1].provider, avx2);
 }
 
 // CI sets LINNET_EXPECT_ISA to what the runner has; without this a mistake in the detection that

@@ -118,8 +118,13 @@ def public_headers(files):
                 yield f.path, number, f"<{name}> in a public header"
 
 
+# A level's folder may include the headers of the weaker level it is laid over.
+LEVEL_BASES = {"kernels/avx_vnni": "kernels/avx2", "kernels/avx512_vnni": "kernels/avx512",
+               "kernels/amx": "kernels/avx512"}
+
+
 def levels(files):
-    """Folders of instruction-set levels include no inline code but their own."""
+    """Folders of instruction-set levels include no inline code but their own and their base's."""
     by_path = {f.path: f for f in files}
 
     def plain(path):
@@ -134,7 +139,8 @@ def levels(files):
         if not match or not f.is_code:
             continue
         for number, kind, name in _includes(f):
-            own = name.startswith(match.group(1) + "/") or plain(name)
+            folders = [match.group(1), LEVEL_BASES.get(match.group(1), match.group(1))]
+            own = any(name.startswith(folder + "/") for folder in folders) or plain(name)
             if not (own if kind == '"' else name in LEVEL_HEADERS):
                 yield f.path, number, f"{name} in the folder of a level"
 

@@ -109,6 +109,9 @@ class CodeRules(unittest.TestCase):
         self.assertEqual(found(rule, "kernels/avx512/a.cpp", "#include <algorithm>\n"), [1])
         self.assertEqual(found(rule, "kernels/avx512/a.cpp", '#include "kernels/avx2/avx2.h"\n'), [1])
         self.assertEqual(found(rule, "kernels/avx512/a.cpp", '#include "kernels/avx512/avx512.h"\n'), [])
+        base = '#include "kernels/avx512/vec.h"\n'
+        self.assertEqual(found(rule, "kernels/avx512_vnni/a.cpp", base), [])
+        self.assertEqual(found(rule, "kernels/avx_vnni/a.cpp", base), [1])
         shared = '#include "kernels/ops.h"\n'
         plain = ("kernels/ops.h", "#include <cstdint>\n")
         nested = ("kernels/ops.h", '#include "kernels/more.h"\n')

@@ -1,8 +1,9 @@
 # Fails when an instruction-set folder could leak into code compiled with other flags, or call what it
 # must not: any weak symbol, any symbol outside linnet::kernels::<isa>, any undefined symbol that is
-# not one of them, and any include beyond the folder and the headers made for it.
+# not one of them, and any include beyond the folder, the headers made for it and those of the weaker
+# level BASE, whose contents are compiled here with these flags.
 #
-#   cmake -DNM=nm -DISA=avx2 -DFOLDER=kernels/avx2 -DOBJECTS=a.o;b.o -P check_isa_objects.cmake
+#   cmake -DNM=nm -DISA=avx2 -DBASE= -DFOLDER=kernels/avx2 -DOBJECTS=a.o;b.o -P check_isa_objects.cmake
 string(LENGTH "${ISA}" length)
 set(own "6linnet7kernels${length}${ISA}")
 foreach(object IN LISTS OBJECTS)
@@ -27,11 +28,15 @@ foreach(object IN LISTS OBJECTS)
   endforeach()
 endforeach()
 
+set(base "ops")
+if(BASE)
+  set(base "${BASE}/[a-z0-9_]+")
+endif()
 file(GLOB sources "${FOLDER}/*")
 foreach(source IN LISTS sources)
   file(STRINGS "${source}" includes REGEX "^#include")
   foreach(line IN LISTS includes)
-    if(NOT line MATCHES "<(immintrin\\.h|cstdint|cstddef)>|\"kernels/(${ISA}/[a-z0-9_]+|ops|coefficients|formulas)\\.h\"")
+    if(NOT line MATCHES "<(immintrin\\.h|cstdint|cstddef)>|\"kernels/(${ISA}/[a-z0-9_]+|${base}|ops|coefficients|formulas)\\.h\"")
       message(FATAL_ERROR "${source}: ${line}")
     endif()
   endforeach()

@@ -1,0 +1,46 @@
+#include "kernels/avx2/avx2.h"
+#include "kernels/avx2/finish_s8.h"
+
+namespace linnet::kernels::avx2 {
+namespace {
+
+/// The greatest |x| by its bits: a NaN is greater than all.
+std::uint32_t greatest(const float* x, std::int64_t K) {
+  __m256i most[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+  for_each_8(K, [&](std::int64_t k, auto half, auto lanes) {
+    __m256i& m = most[half.value];
+    m = _mm256_max_epu32(m, magnitude_bits(load(x + k, lanes)));
+  });
+  return max_of_u32(_mm256_max_epu32(most[0], most[1]));
+}
+
+/// The low bytes of 8 integers.
+__m128i low_bytes(__m256i x) {
+  const __m256i pick = _mm256_set1_epi32(0x0C080400);
+  const __m256i four = _mm256_shuffle_epi8(x, pick);
+  return _mm_unpacklo_epi32(_mm256_castsi256_si128(four), _mm256_extracti128_si256(four, 1));
+}
+
+}  // namespace
+
+void quantize_rows_s8(const QuantizeRowsS8Args& a) noexcept {
+  const __m256i shift = _mm256_set1_epi32(a.shift);
+  for (std::int64_t m = 0; m < a.M; ++m) {
+    const float* x = a.x + m * a.ldx;
+    std::uint8_t* q = a.q + m * a.ldq;
+    const std::uint32_t bits = a.amax != nullptr ? a.amax[m] : greatest(x, a.K);
+    const RowScale s = row_scale(__builtin_bit_cast(float, bits));
+    a.scale[m] = s.scale;
+    const __m256 inverse = _mm256_set1_ps(s.inverse);
+    // An absent element is read as 0: its q is 0 too.
+    const auto put = [&](std::int64_t k, auto, auto lanes) {
+      const __m256i t = _mm256_castps_si256(quantized<Vec>(load(x + k, lanes), inverse));
+      const __m128i bytes = low_bytes(_mm256_add_epi32(t, shift));
+      _mm_storel_epi64(reinterpret_cast<__m128i*>(q + k), bytes);
+    };
+    for_each_8(a.K, put);
+    for (std::int64_t k = (a.K + 7) / 8 * 8; k < padded_k(a.K); k += 8) put(k, Half<0>{}, first(0));
+  }
+}
+
+}  // namespace linnet::kernels::avx2

@@ -1,0 +1,128 @@
+#include "kernels/avx512/chains.h"
+#include "kernels/avx512/finish_s8.h"
+#include "kernels/avx512_vnni/avx512_vnni.h"
+
+// y = x·Wᵀ of INT8 operands, 8 rows x 48 columns at a time. A panel of weights is one linear
+// stream, read once per block of rows; x needs no packing.
+namespace linnet::kernels::avx512_vnni {
+namespace {
+
+using avx512::Part, avx512::part_of;
+
+constexpr int kRows = 8, kVectors = 3;
+
+/// One panel, or a part of it: where it starts in y, its packed bytes and how wide it is.
+struct Panel {
+  const std::int8_t* w;
+  std::int64_t n, width;  // columns n .. n+width-1
+};
+
+inline __m512i four_bytes(const std::uint8_t* x) {
+  std::int32_t four;
+  __builtin_memcpy(&four, x, 4);
+  return _mm512_set1_epi32(four);
+}
+
+/// acc[r][v] lane j = the panel's beginning of column 16·v + j plus the sum over k of
+/// x[r, k]·w[k, 16·v + j]. S steps of 4 k have their own sums, added at the end, so that one row
+/// has enough chains in flight. Each step asks for the next P cache lines of `ahead`.
+template <int R, int V, int S, int P>
+[[gnu::always_inline]] inline void sums(__m512i (&acc)[R][V], const std::uint8_t* x,
+                                        std::int64_t ldx, const std::int8_t* panel, std::int64_t K,
+                                        const std::int8_t* ahead) {
+  __m512i part[S][R][V];
+#pragma GCC unroll 4
+  for (int v = 0; v < V; ++v) {
+    const __m512i begin = _mm512_loadu_si512(panel + v * 64);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      part[0][r][v] = begin;
+#pragma GCC unroll 4
+      for (int s = 1; s < S; ++s) part[s][r][v] = _mm512_setzero_si512();
+    }
+  }
+  const std::int8_t* w = panel + V * 64;
+  for (std::int64_t k = 0; k < padded_k(K); k += 4 * S, w += S * V * 64, ahead += S * P * 64) {
+#pragma GCC unroll 4
+    for (int s = 0; s < S; ++s) {
+#pragma GCC unroll 4
+      for (int line = 0; line < P; ++line) _mm_prefetch(ahead + (s * P + line) * 64, _MM_HINT_T0);
+      __m512i column[V];
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) column[v] = _mm512_loadu_si512(w + (s * V + v) * 64);
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) {
+        const __m512i row = four_bytes(x + r * ldx + k + 4 * s);
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) {
+          part[s][r][v] = _mm512_dpbusd_epi32(part[s][r][v], row, column[v]);
+        }
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) {
+      acc[r][v] = part[0][r][v];
+#pragma GCC unroll 4
+      for (int s = 1; s < S; ++s) acc[r][v] = _mm512_add_epi32(acc[r][v], part[s][r][v]);
+    }
+  }
+}
+
+/// R rows of one panel. Asks for P lines of `ahead` per step.
+template <int R, int V, int P>
+void block(const GemmS8Args& a, const Panel& p, std::int64_t m, const std::int8_t* ahead) {
+  for (int r = 0; r < R; ++r) {
+    for (int v = 0; v < V; ++v) _mm_prefetch(a.y + (m + r) * a.ldy + p.n + 16 * v, _MM_HINT_T0);
+  }
+  constexpr int kSets = R == 1 ? 4 : R == 2 ? 2 : 1;
+  __m512i acc[R][V];
+  sums<R, V, kSets, P>(acc, a.x + m * a.ldx, a.ldx, p.w, a.K, ahead);
+  avx512::finish_s8<R, V>(a, m, p.n, p.width, acc);
+}
+
+using BlockFn = void (*)(const GemmS8Args&, const Panel&, std::int64_t, const std::int8_t*);
+struct Functions {
+  BlockFn narrow[kVectors];   // 1, 2, 3 vectors, of which the last may be partial
+  BlockFn quiet, third, all;  // 3 vectors, asking for nothing, a third of a panel, a whole panel
+};
+template <int R>
+constexpr Functions kOfRows = {{block<R, 1, 0>, block<R, 2, 0>, block<R, 3, 0>},
+                               block<R, 3, 0>,
+                               block<R, 3, 1>,
+                               block<R, 3, 3>};
+constexpr Functions kFunctions[kRows] = {kOfRows<1>, kOfRows<2>, kOfRows<3>, kOfRows<4>,
+                                         kOfRows<5>, kOfRows<6>, kOfRows<7>, kOfRows<8>};
+
+/// The block of rows i of `blocks` and one panel. With one or two blocks the panel itself is asked
+/// for some steps ahead; with more it is in the second-level cache after the first block, and the
+/// last three blocks ask for a third each of the next panel.
+void run_block(const GemmS8Args& a, const Panel& p, std::int64_t blocks, std::int64_t i) {
+  const Part rows = part_of(a.M, blocks, i);
+  const Functions& f = kFunctions[rows.size - 1];
+  const std::int64_t left = blocks - 1 - i, column = column_bytes_s8(a.K);
+  if (p.width < kPanelS8) {
+    f.narrow[(p.width - 1) / 16](a, p, rows.begin, p.w);
+  } else if (blocks <= 2) {
+    f.all(a, p, rows.begin, p.w + (a.M <= 2 ? 8 : 48) * kVectors * 64);
+  } else if (left < 3) {
+    f.third(a, p, rows.begin, p.w + kPanelS8 * column + (2 - left) * 16 * column);
+  } else {
+    f.quiet(a, p, rows.begin, p.w);
+  }
+}
+
+}  // namespace
+
+void gemm_s8(const GemmS8Args& a) noexcept {
+  const std::int64_t blocks = (a.M + kRows - 1) / kRows;
+  for (std::int64_t n = a.n_begin; n < a.n_end; n += kPanelS8) {
+    const std::int64_t width = a.n_end - n < kPanelS8 ? a.n_end - n : kPanelS8;
+    const Panel panel = {a.w + n * column_bytes_s8(a.K), n, width};
+    for (std::int64_t i = 0; i < blocks; ++i) run_block(a, panel, blocks, i);
+  }
+}
+
+}  // namespace linnet::kernels::avx512_vnni

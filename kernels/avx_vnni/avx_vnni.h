@@ -1,0 +1,13 @@
+#pragma once
+
+#include "kernels/ops.h"
+
+// AVX-VNNI: vpdpbusd on 256 bits, over AVX2.
+// Contracts: kernels/ops.h.
+namespace linnet::kernels::avx_vnni {
+
+/// vpdpbusd multiplies unsigned by signed bytes.
+inline constexpr std::uint8_t kGemmS8Shift = 128;
+void gemm_s8(const GemmS8Args& args) noexcept;
+
+}  // namespace linnet::kernels::avx_vnni

@@ -1,0 +1,37 @@
+#include "kernels/coefficients.h"
+#include "kernels/reference/reference.h"
+#include "kernels/reference/scalar.h"
+
+namespace linnet::kernels::reference {
+namespace {
+
+constexpr std::uint32_t kMagnitude = 0x7FFFFFFF;
+
+/// The greatest |x| by its bits: no order of comparisons shows, and a NaN is greater than all.
+std::uint32_t greatest(const float* x, std::int64_t K) {
+  std::uint32_t most = 0;
+  for (std::int64_t k = 0; k < K; ++k) {
+    const std::uint32_t magnitude = __builtin_bit_cast(std::uint32_t, x[k]) & kMagnitude;
+    if (magnitude > most) most = magnitude;
+  }
+  return most;
+}
+
+}  // namespace
+
+void quantize_rows_s8(const QuantizeRowsS8Args& a) noexcept {
+  for (std::int64_t m = 0; m < a.M; ++m) {
+    const float* x = a.x + m * a.ldx;
+    std::uint8_t* q = a.q + m * a.ldq;
+    const std::uint32_t bits = a.amax != nullptr ? a.amax[m] : greatest(x, a.K);
+    const RowScale s = row_scale(__builtin_bit_cast(float, bits));
+    a.scale[m] = s.scale;
+    for (std::int64_t k = 0; k < a.K; ++k) {
+      const float rounded = quantized<Scalar>(x[k], s.inverse) - kRoundingMagic;
+      q[k] = static_cast<std::uint8_t>(static_cast<int>(rounded) + a.shift);
+    }
+    for (std::int64_t k = a.K; k < padded_k(a.K); ++k) q[k] = a.shift;
+  }
+}
+
+}  // namespace linnet::kernels::reference
