@@ -218,8 +218,10 @@ void check_manifest_version(const Directory& directory) {
 
 std::optional<Manifest> read_manifest(const Directory& directory) {
   const auto document = read_json(directory, kManifestFile, json::kConfigBytes);
-  if (!document) return std::nullopt;
-  const json::Value root = document->root();
+  return document ? std::optional(read_manifest(document->root())) : std::nullopt;
+}
+
+Manifest read_manifest(json::Value root) {
   check_version(root);
   Manifest manifest;
   manifest.source_name = root.at("source").at("name").string();

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "weights/base/json.h"
 #include "weights/directory.h"
 #include "weights/dtype.h"
 #include "weights/hash.h"
@@ -56,6 +57,7 @@ std::string manifest_text(const Manifest& manifest);
 /// kFormat for anything that is not what manifest_text writes: unknown words, names that are not
 /// plain, tied tensors without their other half. Keys that are not known are ignored.
 std::optional<Manifest> read_manifest(const Directory& directory);
+Manifest read_manifest(json::Value root);
 
 /// Throws kUnsupported for a directory whose linnet.json is of a newer format.
 void check_manifest_version(const Directory& directory);
