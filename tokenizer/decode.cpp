@@ -42,6 +42,14 @@ std::string Tokenizer::decode(std::span<const std::int32_t> ids,
   return options.cleanup == Cleanup::kTransformers ? clean_up(std::move(text)) : text;
 }
 
+std::string Tokenizer::join_tokens(std::span<const std::string> tokens) const {
+  std::string text;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    text += parts_->d.decoder.piece(tokens[i], i == 0, Cleanup::kTokenizers);
+  }
+  return text;
+}
+
 DecodeStream::DecodeStream(const Tokenizer& tokenizer, const DecodeOptions& options)
     : tokenizer_(&tokenizer), options_(options) {
   if (options.cleanup == Cleanup::kTransformers) {

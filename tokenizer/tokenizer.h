@@ -107,6 +107,9 @@ class Tokenizer {
   /// Text of the ids.
   std::string decode(std::span<const std::int32_t> ids, const DecodeOptions& options = {}) const;
 
+  /// Text of tokens, in the words of the vocabulary or others, as the decoder joins them.
+  std::string join_tokens(std::span<const std::string> tokens) const;
+
   /// The id of a token of the vocabulary or of an added token.
   std::optional<std::int32_t> id(std::string_view token) const;
   /// The token of an id, if it has one. Points into the tokenizer.

@@ -24,4 +24,11 @@ TaskModel load_task_model(const std::filesystem::path& directory, const LoadOpti
   return m;
 }
 
+void expect_head(const TaskModel& model, HeadKind head, const char* task) {
+  if (model.encoder.head_kind == head) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              std::string(task) + ": the model was loaded with the head " +
+                  name(model.encoder.head_kind) + ", expected " + name(head));
+}
+
 }  // namespace linnet

@@ -25,9 +25,12 @@ struct TaskModel {
 TaskModel load_task_model(const std::filesystem::path& directory, const LoadOptions& options,
                           const weights::OpenOptions& open = {});
 
+/// Throws kInvalidArgument, naming the task, unless the model was loaded with this head.
+void expect_head(const TaskModel& model, HeadKind head, const char* task);
+
 /// What a task calls while it works.
 struct TaskCalls {
-  /// (inputs done, inputs of the call), now and then and at the end.
+  /// (tokens done, tokens of the call), every few thousand of them.
   std::function<void(std::int64_t done, std::int64_t all)> progress;
   /// True ends the call with Error(kCancelled).
   std::function<bool()> cancel;

@@ -139,11 +139,7 @@ class Collector {
 
 QuestionAnswerer::QuestionAnswerer(const TaskModel& model, const SessionOptions& options)
     : model_(model), session_(model.encoder, options) {
-  if (model.encoder.head_kind != HeadKind::kQuestionAnswering) {
-    throw Error(ErrorCode::kInvalidArgument,
-                std::string("question answering: the model was loaded with the head ") +
-                    name(model.encoder.head_kind) + ", expected question-answering");
-  }
+  expect_head(model, HeadKind::kQuestionAnswering, "question answering");
 }
 
 std::vector<Answers> QuestionAnswerer::answer(std::span<const Question> questions,

@@ -40,28 +40,35 @@ void encode(WindowedText& text, const tokenizer::Tokenizer& tokenizer, tokenizer
 
 }  // namespace
 
+void for_each_on_all_threads(Threads& threads, std::int64_t n,
+                             FunctionRef<void(std::int64_t i)> f) {
+  std::vector<std::exception_ptr> failures(static_cast<std::size_t>(threads.count()));
+  parallel_for(threads, n, 1, [&](std::int64_t begin, std::int64_t end, int thread) {
+    try {
+      for (std::int64_t i = begin; i < end; ++i) f(i);
+    } catch (...) {  // nothing may throw inside a region
+      failures[static_cast<std::size_t>(thread)] = std::current_exception();
+    }
+  });
+  for (const std::exception_ptr& failure : failures) {
+    if (failure) std::rethrow_exception(failure);
+  }
+}
+
 std::vector<WindowedText> make_windows(const tokenizer::Tokenizer& tokenizer, Threads& threads,
                                        std::span<const TextInput> inputs,
                                        const tokenizer::EncodeOptions& options) {
   std::vector<WindowedText> texts(inputs.size());
-  std::vector<std::exception_ptr> failures(static_cast<std::size_t>(threads.count()));
-  constexpr std::int64_t kGrain = 8;  // texts: about as long as a region takes
-  parallel_for(threads, static_cast<std::int64_t>(inputs.size()), kGrain,
-               [&](std::int64_t begin, std::int64_t end, int thread) {
-                 try {
-                   tokenizer::Scratch scratch;
-                   for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end);
-                        ++i) {
-                     texts[i].text = inputs[i];
-                     encode(texts[i], tokenizer, scratch, options);
-                   }
-                 } catch (...) {  // out of memory: nothing may throw inside a region
-                   failures[static_cast<std::size_t>(thread)] = std::current_exception();
-                 }
-               });
-  for (const std::exception_ptr& failure : failures) {
-    if (failure) std::rethrow_exception(failure);
-  }
+  constexpr std::int64_t kGroup = 8;  // texts: about as long as a region takes
+  const auto n = static_cast<std::int64_t>(inputs.size());
+  for_each_on_all_threads(threads, (n + kGroup - 1) / kGroup, [&](std::int64_t group) {
+    tokenizer::Scratch scratch;
+    for (std::int64_t i = group * kGroup; i < std::min(n, (group + 1) * kGroup); ++i) {
+      const auto row = static_cast<std::size_t>(i);
+      texts[row].text = inputs[row];
+      encode(texts[row], tokenizer, scratch, options);
+    }
+  });
   return texts;
 }
 
@@ -105,29 +112,39 @@ std::vector<std::vector<std::int64_t>> window_starts(const WindowBatch& batch,
   return starts;
 }
 
+Batch slice(const Batch& batch, std::int64_t first, std::int64_t end,
+            std::vector<std::int64_t>& starts) {
+  starts.clear();
+  const std::int64_t begin = batch.starts[static_cast<std::size_t>(first)];
+  for (std::int64_t b = first; b <= end; ++b) {
+    starts.push_back(batch.starts[static_cast<std::size_t>(b)] - begin);
+  }
+  const auto token = static_cast<std::size_t>(begin);
+  const auto count = static_cast<std::size_t>(starts.back());
+  Batch part{batch.tokens.subspan(token, count), batch.positions.subspan(token, count), {}, starts};
+  if (!batch.types.empty()) part.types = batch.types.subspan(token, count);
+  return part;
+}
+
+CancelScope::CancelScope(EncoderSession& session, const TaskCalls& calls) : session_(session) {
+  if (calls.cancel) session.cancel_when(calls.cancel);
+}
+
 void run_windows(EncoderSession& session, const Batch& batch, Mat<float> logits,
                  const TaskCalls& calls) {
-  constexpr std::int64_t kTokensBetweenCalls = 4096;
+  const CancelScope scope(session, calls);
   std::vector<std::int64_t> starts;
-  const auto cancelled = [&] { return calls.cancel && calls.cancel(); };
-  session.cancel_when(cancelled);
   for (std::int64_t first = 0, end = 0; first < batch.B(); first = end) {
     const std::int64_t begin = batch.starts[static_cast<std::size_t>(first)];
-    starts.assign(1, 0);
-    for (; end < batch.B() && starts.back() < kTokensBetweenCalls; ++end) {
-      starts.push_back(batch.starts[static_cast<std::size_t>(end) + 1] - begin);
+    std::int64_t stop = begin;
+    for (; end < batch.B() && stop - begin < kTokensBetweenCalls; ++end) {
+      stop += batch.length(end);
     }
-    const auto token = static_cast<std::size_t>(begin),
-               count = static_cast<std::size_t>(starts.back());
-    Batch part{
-        batch.tokens.subspan(token, count), batch.positions.subspan(token, count), {}, starts};
-    if (!batch.types.empty()) part.types = batch.types.subspan(token, count);
     EncoderOutputs out;
-    out.token_logits = logits.slice_rows(begin, begin + starts.back());
-    session.run(part, out);
-    if (calls.progress) calls.progress(begin + starts.back(), batch.T());
+    out.token_logits = logits.slice_rows(begin, stop);
+    session.run(slice(batch, first, end, starts), out);
+    if (calls.progress) calls.progress(stop, batch.T());
   }
-  session.cancel_when({});
 }
 
 std::int64_t code_points(std::string_view text, std::int64_t at) {

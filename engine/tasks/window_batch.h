@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/core/batch.h"
+#include "engine/core/function_ref.h"
 #include "engine/core/parallel.h"
 #include "engine/tasks/encoder_task.h"
 #include "engine/tasks/text_batch.h"
@@ -28,8 +29,11 @@ struct WindowedText {
   std::string error;  // not empty: the input failed
 };
 
-/// Tokenises all inputs on all threads. options.offsets are bytes; return_overflow decides whether
-/// there is more than one window. An input without a token fails.
+/// f(i) for each i of [0, n) on all threads; it may throw: one of the exceptions is thrown on.
+void for_each_on_all_threads(Threads& threads, std::int64_t n, FunctionRef<void(std::int64_t i)> f);
+
+/// Tokenises all inputs on all threads. options.return_overflow decides whether there is more than
+/// one window. An input without a token fails.
 std::vector<WindowedText> make_windows(const tokenizer::Tokenizer& tokenizer, Threads& threads,
                                        std::span<const TextInput> inputs,
                                        const tokenizer::EncodeOptions& options);
@@ -54,7 +58,26 @@ WindowBatch pack_windows(std::span<const WindowedText> texts);
 std::vector<std::vector<std::int64_t>> window_starts(const WindowBatch& batch,
                                                      std::span<const WindowedText> texts);
 
-/// Fills logits [T, C] of all tokens. calls.progress counts tokens.
+/// Sequences [first, end) of the batch as a batch; `starts` is where its starts are kept.
+Batch slice(const Batch& batch, std::int64_t first, std::int64_t end,
+            std::vector<std::int64_t>& starts);
+
+/// Tokens that run between two calls of TaskCalls.
+inline constexpr std::int64_t kTokensBetweenCalls = 4096;
+
+/// The session asks calls.cancel as long as this lives.
+class CancelScope {
+ public:
+  CancelScope(EncoderSession& session, const TaskCalls& calls);
+  ~CancelScope() { session_.cancel_when({}); }
+  CancelScope(const CancelScope&) = delete;
+  CancelScope& operator=(const CancelScope&) = delete;
+
+ private:
+  EncoderSession& session_;
+};
+
+/// Fills logits [T, C] of all tokens.
 void run_windows(EncoderSession& session, const Batch& batch, Mat<float> logits,
                  const TaskCalls& calls);
 

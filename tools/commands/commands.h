@@ -11,11 +11,13 @@ extern const cli::Command kConvert;
 extern const cli::Command kDecode;
 extern const cli::Command kEmbed;
 extern const cli::Command kExport;
+extern const cli::Command kFill;
 extern const cli::Command kForward;
 extern const cli::Command kInspect;
 extern const cli::Command kMan;
 extern const cli::Command kSearch;
 extern const cli::Command kSimilar;
+extern const cli::Command kTag;
 extern const cli::Command kTokenize;
 extern const cli::Command kVersion;
 

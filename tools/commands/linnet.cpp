@@ -4,8 +4,8 @@ namespace linnet::commands {
 namespace {
 
 constexpr const cli::Command* kAll[] = {
-    &kAnswer,  &kEmbed,   &kSimilar, &kSearch,  &kTokenize,   &kDecode, &kForward,
-    &kInspect, &kConvert, &kExport,  &kVersion, &kCompletion, &kMan,
+    &kTag,     &kAnswer,  &kFill,    &kEmbed,  &kSimilar, &kSearch,     &kTokenize, &kDecode,
+    &kForward, &kInspect, &kConvert, &kExport, &kVersion, &kCompletion, &kMan,
 };
 
 }  // namespace

@@ -60,6 +60,12 @@ TaskCalls task_calls() {
   return calls;
 }
 
+std::vector<std::string_view> first_fields(const std::vector<const Record*>& records) {
+  std::vector<std::string_view> texts;
+  for (const Record* record : records) texts.emplace_back(*record->fields[0]);
+  return texts;
+}
+
 int run_rows(const cli::Arguments& args, cli::Console& console, io::TextSource& source,
              ResultOptions options, const RowTask& task) {
   options.format = args.flag(commands::kJson) && !args.given(kFormat)

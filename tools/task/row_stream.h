@@ -32,6 +32,9 @@ TaskCalls task_calls();
 using RowTask =
     std::function<void(const std::vector<const Record*>& records, std::vector<RowResult>& results)>;
 
+/// The first field of each record.
+std::vector<std::string_view> first_fields(const std::vector<const Record*>& records);
+
 /// Runs the task over all records of the source and writes the results in their order, as
 /// --format (or --json), --output and --force say. Gives the exit code: 3 when rows failed.
 int run_rows(const cli::Arguments& args, cli::Console& console, io::TextSource& source,
