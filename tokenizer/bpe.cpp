@@ -156,7 +156,9 @@ void Bpe::symbols_of_text(std::string_view word, Scratch& scratch) const {
       }
       if (ids.size() == text.size()) {
         flush_unknown();
-        for (const std::int32_t id : ids) add(id, end);
+        // A byte each; where marks were added there are more tokens than bytes.
+        std::int32_t at_byte = end - static_cast<std::int32_t>(length);
+        for (const std::int32_t id : ids) add(id, at_byte = std::min(at_byte + 1, end));
         continue;
       }
     }

@@ -71,7 +71,8 @@ std::int64_t contraction(std::string_view text, std::int64_t at) {
 
 // The borders of the characters that [begin, end) touches.
 std::int64_t character_begin(std::string_view text, std::int64_t at) {
-  while (utf8::is_continuation(text[static_cast<std::size_t>(at)])) --at;
+  const auto end = static_cast<std::int64_t>(text.size());
+  while (at < end && utf8::is_continuation(text[static_cast<std::size_t>(at)])) --at;
   return at;
 }
 std::int64_t character_end(std::string_view text, std::int64_t at) {

@@ -17,7 +17,7 @@ namespace linnet::tokenizer {
 class ByteLevelScanner {
  public:
   struct Settings {
-    bool use_regex = true;          ///< split into words; else a segment is one word
+    bool use_regex = false;         ///< split into words; else a segment is one word
     bool add_prefix_space = false;  ///< one space before every segment that begins with none
   };
   struct Scratch {

@@ -75,6 +75,7 @@ Description describe_byte_level(std::string_view vocab_json, std::string_view me
   read_vocabulary(document.root(), options, d.vocabulary);
   d.merges = parse_merges(merges_txt);
   d.bpe.byte_level = true;
+  d.byte_level.use_regex = true;
   d.decoder.kind = Decoder::Kind::kByteLevel;
   return d;
 }

@@ -47,6 +47,7 @@ TEST(Bpe, MergesTheLowestRankLeftmostFirst) {
   EXPECT_EQ(tokens_of(t, "aaa"), (Tokens{"aa", "a"}));
   EXPECT_EQ(tokens_of(t, "aaaaaaa"), (Tokens{"aaaa", "aa", "a"}));
   EXPECT_EQ(offsets_of(t, "aaabc"), "0-2 2-5");
+  EXPECT_EQ(t.encode("ab ab").word_ids, (std::vector<std::int32_t>{0, 0}));  // no pre-tokenizer
 }
 
 TEST(Bpe, MergesAsPairsAndAsStrings) {
@@ -72,6 +73,7 @@ TEST(Bpe, ByteFallback) {
   json.merges = "[]";
   json.more = R"(,"unk_token":"<unk>","byte_fallback":true)";
   EXPECT_EQ(tokens_of(json.load(), "aé"), (Tokens{"a", "<0xC3>", "<0xA9>"}));
+  EXPECT_EQ(offsets_of(json.load(), "aé"), "0-1 1-2 1-2");
   EXPECT_EQ(tokens_of(json.load(), "aü"), (Tokens{"a", "<unk>"}));  // C3 BC: not all bytes exist
 }
 
