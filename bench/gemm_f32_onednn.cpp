@@ -4,19 +4,20 @@
 // hot: the same weights in every call; cold: cycling through 256 MB of weights on 2 MB pages, which
 // is what a model sees. Packing of weights is excluded on both sides, bias is included. One thread.
 #include <omp.h>
-#include <sys/mman.h>
 
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <dnnl.hpp>
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "bench/interleave.h"
 #include "bench/machine.h"
+#include "bench/pages.h"
 #include "bench/shapes.h"
 #include "kernels/kernel_table.h"
 
@@ -24,28 +25,6 @@ namespace linnet::bench {
 namespace {
 
 using kernels::Isa;
-
-/// Anonymous memory on huge pages where the system gives them.
-class Pages {
- public:
-  explicit Pages(std::size_t floats) : bytes_((floats * 4 + kHuge - 1) / kHuge * kHuge + kHuge) {
-    base_ = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (base_ == MAP_FAILED) std::exit(1);
-    const auto address = reinterpret_cast<std::uintptr_t>(base_);
-    aligned_ = reinterpret_cast<float*>((address + kHuge - 1) / kHuge * kHuge);
-    madvise(aligned_, bytes_ - kHuge, MADV_HUGEPAGE);
-  }
-  ~Pages() { munmap(base_, bytes_); }
-  Pages(const Pages&) = delete;
-  Pages& operator=(const Pages&) = delete;
-  float* data() { return aligned_; }
-
- private:
-  static constexpr std::size_t kHuge = 2 << 20;
-  std::size_t bytes_;
-  void* base_ = nullptr;
-  float* aligned_ = nullptr;
-};
 
 void fill(float* x, std::size_t n) {
   std::uint32_t state = 12345;
@@ -120,7 +99,7 @@ class Cell {
     primitive_ = dnnl::inner_product_forward(pd);
     memory from(plain, engine_, w.data());
     const std::size_t floats = (pd.weights_desc().get_size() / 4 + 511) / 512 * 512;
-    their_pages_ = std::make_unique<Pages>(floats * static_cast<std::size_t>(copies_));
+    their_pages_ = std::make_unique<Pages<float>>(floats * static_cast<std::size_t>(copies_));
     for (std::int64_t c = 0; c < copies_; ++c) {
       their_weights_.emplace_back(pd.weights_desc(), engine_,
                                   their_pages_->data() + static_cast<std::size_t>(c) * floats);
@@ -137,11 +116,11 @@ class Cell {
   Product p_;
   std::int64_t copies_, turn_ = 0, their_turn_ = 0;
   std::size_t packed_floats_;
-  Pages ours_, x_, y_, z_, bias_;
+  Pages<float> ours_, x_, y_, z_, bias_;
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream_{engine_};
   dnnl::inner_product_forward primitive_;
-  std::unique_ptr<Pages> their_pages_;
+  std::unique_ptr<Pages<float>> their_pages_;
   std::vector<dnnl::memory> their_weights_;
   std::unordered_map<int, dnnl::memory> arguments_;
 };

@@ -11,4 +11,11 @@ double clock_ghz();
 /// FP32 fused multiply-adds with all operands in registers, in GFLOP/s, at the level's width.
 double peak_gflops(kernels::Isa isa);
 
+/// Products of INT8 summed in 32 bits with all operands in registers, in 10^9 multiplications and
+/// additions a second, by the level's instructions.
+double peak_gops_s8(kernels::Isa isa);
+
+/// Linear reads of 256 MB by one thread, in GB/s.
+double memory_gbytes();
+
 }  // namespace linnet::bench

@@ -6,73 +6,76 @@
 namespace linnet::kernels::avx512 {
 namespace {
 
-/// Residual, the row's amax and the store of `V` vectors of one row, the last under a mask. Nothing
-/// is stored before its residual is read: they may be the same.
-template <int V>
-[[gnu::always_inline]] inline void put_row(const GemmS8Args& a, std::int64_t m, std::int64_t n,
-                                           __mmask16 last, __m512 (&y)[V]) {
-  __m512i most = _mm512_setzero_si512();
-#pragma GCC unroll 4
-  for (int v = 0; v < V; ++v) {
-    const __mmask16 mask = v == V - 1 ? last : 0xFFFF;
-    if (a.residual != nullptr) {
-      y[v] = _mm512_maskz_loadu_ps(mask, a.residual + m * a.ld_residual + n + 16 * v) + y[v];
-    }
-    _mm512_mask_storeu_ps(a.y + m * a.ldy + n + 16 * v, mask, y[v]);
-    if (a.amax != nullptr) {
-      most = _mm512_mask_max_epu32(most, mask, most, _mm512_castps_si512(_mm512_abs_ps(y[v])));
-    }
-  }
-  if (a.amax != nullptr) {
-    const std::uint32_t greatest = _mm512_reduce_max_epu32(most);
-    if (greatest > a.amax[m]) a.amax[m] = greatest;
-  }
+/// Rows m .. m+rows-1 and columns n .. n+width-1 of y.
+struct BlockS8 {
+  std::int64_t m, rows, n, width;
+};
+
+inline __m512 dequantised(__m512i acc, __m512 row_scale, __m512 scale, __m512 bias) {
+  return Vec::fma(_mm512_cvtepi32_ps(acc) * row_scale, scale, bias);
 }
 
-/// y of R rows from m and `width` columns from n, 16·(V-1) < width <= 16·V, whose sums are acc.
+inline __m512 bias_of(const GemmS8Args& a, std::int64_t column, __mmask16 mask) {
+  return a.bias != nullptr ? _mm512_maskz_loadu_ps(mask, a.bias + column) : _mm512_setzero_ps();
+}
+
+/// Any epilogue, of sums in a tile [rows][pitch] that stays in the first-level cache. Nothing is
+/// stored to y before its residual is read: they may be the same.
+[[gnu::noinline]] inline void finish_tile_s8(const GemmS8Args& a, const BlockS8& b,
+                                             const std::int32_t* tile, std::int64_t pitch) {
+  with_activation<Vec>(a.activation, [&](auto f) {
+    for (std::int64_t r = 0; r < b.rows; ++r) {
+      const std::int64_t m = b.m + r;
+      const __m512 row_scale = _mm512_set1_ps(a.x_scale[m]);
+      __m512i most = _mm512_setzero_si512();
+      for_each_16(b.width, [&](std::int64_t j, __mmask16 mask) {
+        const std::int64_t n = b.n + j;
+        const __m512i acc = _mm512_load_si512(tile + r * pitch + j);
+        const __m512 scale = _mm512_maskz_loadu_ps(mask, a.w_scale + n);
+        __m512 y = f(dequantised(acc, row_scale, scale, bias_of(a, n, mask)));
+        if (a.residual != nullptr) {
+          y = _mm512_maskz_loadu_ps(mask, a.residual + m * a.ld_residual + n) + y;
+        }
+        _mm512_mask_storeu_ps(a.y + m * a.ldy + n, mask, y);
+        most = _mm512_mask_max_epu32(most, mask, most, _mm512_castps_si512(_mm512_abs_ps(y)));
+      });
+      if (a.amax != nullptr) {
+        const std::uint32_t greatest = _mm512_reduce_max_epu32(most);
+        if (greatest > a.amax[m]) a.amax[m] = greatest;
+      }
+    }
+  });
+}
+
+/// R rows and V vectors of columns whose sums are in registers. acc must not have an address, nor
+/// the code behind it many branches, or the compiler keeps the sums in memory.
 template <int R, int V>
-[[gnu::always_inline]] inline void finish_s8(const GemmS8Args& a, std::int64_t m, std::int64_t n,
-                                             std::int64_t width, const __m512i (&acc)[R][V]) {
-  const __mmask16 last = first(width - 16 * (V - 1));
-  __m512 scale[V], bias[V];
+[[gnu::always_inline]] inline void finish_s8(const GemmS8Args& a, const BlockS8& b,
+                                             const __m512i (&acc)[R][V]) {
+  if (a.activation != Activation::kNone || a.amax != nullptr) {
+    alignas(64) std::int32_t tile[R * V * 16];
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) _mm512_store_si512(tile + (r * V + v) * 16, acc[r][v]);
+    }
+    return finish_tile_s8(a, b, tile, V * 16);
+  }
+  const __mmask16 last = first(b.width - 16 * (V - 1));
 #pragma GCC unroll 4
   for (int v = 0; v < V; ++v) {
     const __mmask16 mask = v == V - 1 ? last : 0xFFFF;
-    scale[v] = _mm512_maskz_loadu_ps(mask, a.w_scale + n + 16 * v);
-    bias[v] =
-        a.bias != nullptr ? _mm512_maskz_loadu_ps(mask, a.bias + n + 16 * v) : _mm512_setzero_ps();
-  }
-  const auto dequantised = [&](int r, int v, __m512 row_scale) {
-    return Vec::fma(_mm512_cvtepi32_ps(acc[r][v]) * row_scale, scale[v], bias[v]);
-  };
-  if (a.activation == Activation::kNone) {
+    const std::int64_t n = b.n + 16 * v;
+    const __m512 scale = _mm512_maskz_loadu_ps(mask, a.w_scale + n), bias = bias_of(a, n, mask);
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
-      const __m512 row_scale = _mm512_set1_ps(a.x_scale[m + r]);
-      __m512 y[V];
-#pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) y[v] = dequantised(r, v, row_scale);
-      put_row<V>(a, m + r, n, last, y);
-    }
-    return;
-  }
-  alignas(64) float tile[R * V * 16];  // acc itself must not have an address: it is in registers
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) {
-    const __m512 row_scale = _mm512_set1_ps(a.x_scale[m + r]);
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) {
-      _mm512_store_ps(tile + (r * V + v) * 16, dequantised(r, v, row_scale));
+      __m512 y = dequantised(acc[r][v], _mm512_set1_ps(a.x_scale[b.m + r]), scale, bias);
+      if (a.residual != nullptr) {
+        y = _mm512_maskz_loadu_ps(mask, a.residual + (b.m + r) * a.ld_residual + n) + y;
+      }
+      _mm512_mask_storeu_ps(a.y + (b.m + r) * a.ldy + n, mask, y);
     }
   }
-  with_activation<Vec>(a.activation, [&](auto f) {
-    for (int r = 0; r < R; ++r) {
-      __m512 y[V];
-#pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) y[v] = f(_mm512_load_ps(tile + (r * V + v) * 16));
-      put_row<V>(a, m + r, n, last, y);
-    }
-  });
 }
 
 }  // namespace

@@ -23,22 +23,21 @@ inline __m512i four_bytes(const std::uint8_t* x) {
   return _mm512_set1_epi32(four);
 }
 
-/// acc[r][v] lane j = the panel's beginning of column 16·v + j plus the sum over k of
-/// x[r, k]·w[k, 16·v + j]. S steps of 4 k have their own sums, added at the end, so that one row
-/// has enough chains in flight. Each step asks for the next P cache lines of `ahead`.
+/// The sum over s of acc[s][r][v] lane j = the panel's beginning of column 16·v + j plus the sum
+/// over k of x[r, k]·w[k, 16·v + j]: step s of S steps of 4 k has its own sums, so that few rows
+/// have enough chains in flight. Each step asks for the next P cache lines of `ahead`.
 template <int R, int V, int S, int P>
-[[gnu::always_inline]] inline void sums(__m512i (&acc)[R][V], const std::uint8_t* x,
+[[gnu::always_inline]] inline void sums(__m512i (&acc)[S][R][V], const std::uint8_t* x,
                                         std::int64_t ldx, const std::int8_t* panel, std::int64_t K,
                                         const std::int8_t* ahead) {
-  __m512i part[S][R][V];
 #pragma GCC unroll 4
-  for (int v = 0; v < V; ++v) {
-    const __m512i begin = _mm512_loadu_si512(panel + v * 64);
+  for (int s = 0; s < S; ++s) {
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
-      part[0][r][v] = begin;
 #pragma GCC unroll 4
-      for (int s = 1; s < S; ++s) part[s][r][v] = _mm512_setzero_si512();
+      for (int v = 0; v < V; ++v) {
+        acc[s][r][v] = s == 0 ? _mm512_loadu_si512(panel + v * 64) : _mm512_setzero_si512();
+      }
     }
   }
   const std::int8_t* w = panel + V * 64;
@@ -55,18 +54,9 @@ template <int R, int V, int S, int P>
         const __m512i row = four_bytes(x + r * ldx + k + 4 * s);
 #pragma GCC unroll 4
         for (int v = 0; v < V; ++v) {
-          part[s][r][v] = _mm512_dpbusd_epi32(part[s][r][v], row, column[v]);
+          acc[s][r][v] = _mm512_dpbusd_epi32(acc[s][r][v], row, column[v]);
         }
       }
-    }
-  }
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) {
-      acc[r][v] = part[0][r][v];
-#pragma GCC unroll 4
-      for (int s = 1; s < S; ++s) acc[r][v] = _mm512_add_epi32(acc[r][v], part[s][r][v]);
     }
   }
 }
@@ -78,9 +68,17 @@ void block(const GemmS8Args& a, const Panel& p, std::int64_t m, const std::int8_
     for (int v = 0; v < V; ++v) _mm_prefetch(a.y + (m + r) * a.ldy + p.n + 16 * v, _MM_HINT_T0);
   }
   constexpr int kSets = R == 1 ? 4 : R == 2 ? 2 : 1;
-  __m512i acc[R][V];
+  __m512i acc[kSets][R][V];
   sums<R, V, kSets, P>(acc, a.x + m * a.ldx, a.ldx, p.w, a.K, ahead);
-  avx512::finish_s8<R, V>(a, m, p.n, p.width, acc);
+#pragma GCC unroll 4
+  for (int s = 1; s < kSets; ++s) {
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) acc[0][r][v] = _mm512_add_epi32(acc[0][r][v], acc[s][r][v]);
+    }
+  }
+  avx512::finish_s8<R, V>(a, {m, R, p.n, p.width}, acc[0]);
 }
 
 using BlockFn = void (*)(const GemmS8Args&, const Panel&, std::int64_t, const std::int8_t*);
