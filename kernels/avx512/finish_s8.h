@@ -62,14 +62,21 @@ template <int R, int V>
     return finish_tile_s8(a, b, tile, V * 16);
   }
   const __mmask16 last = first(b.width - 16 * (V - 1));
+  __m512 scale[V], bias[V];
 #pragma GCC unroll 4
   for (int v = 0; v < V; ++v) {
     const __mmask16 mask = v == V - 1 ? last : 0xFFFF;
-    const std::int64_t n = b.n + 16 * v;
-    const __m512 scale = _mm512_maskz_loadu_ps(mask, a.w_scale + n), bias = bias_of(a, n, mask);
+    scale[v] = _mm512_maskz_loadu_ps(mask, a.w_scale + b.n + 16 * v);
+    bias[v] = bias_of(a, b.n + 16 * v, mask);
+  }
 #pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
-      __m512 y = dequantised(acc[r][v], _mm512_set1_ps(a.x_scale[b.m + r]), scale, bias);
+  for (int r = 0; r < R; ++r) {
+    const __m512 row_scale = _mm512_set1_ps(a.x_scale[b.m + r]);
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) {
+      const __mmask16 mask = v == V - 1 ? last : 0xFFFF;
+      const std::int64_t n = b.n + 16 * v;
+      __m512 y = dequantised(acc[r][v], row_scale, scale[v], bias[v]);
       if (a.residual != nullptr) {
         y = _mm512_maskz_loadu_ps(mask, a.residual + (b.m + r) * a.ld_residual + n) + y;
       }

@@ -1,4 +1,3 @@
-#include "kernels/avx512/chains.h"
 #include "kernels/avx512/finish_s8.h"
 #include "kernels/avx512_vnni/avx512_vnni.h"
 
@@ -7,9 +6,8 @@
 namespace linnet::kernels::avx512_vnni {
 namespace {
 
-using avx512::Part, avx512::part_of;
-
 constexpr int kRows = 8, kVectors = 3;
+constexpr std::int64_t kNear = 16, kFar = 48;  // steps between asking for weights and their use
 
 /// One panel, or a part of it: where it starts in y, its packed bytes and how wide it is.
 struct Panel {
@@ -64,9 +62,6 @@ template <int R, int V, int S, int P>
 /// R rows of one panel. Asks for P lines of `ahead` per step.
 template <int R, int V, int P>
 void block(const GemmS8Args& a, const Panel& p, std::int64_t m, const std::int8_t* ahead) {
-  for (int r = 0; r < R; ++r) {
-    for (int v = 0; v < V; ++v) _mm_prefetch(a.y + (m + r) * a.ldy + p.n + 16 * v, _MM_HINT_T0);
-  }
   constexpr int kSets = R == 1 ? 4 : R == 2 ? 2 : 1;
   __m512i acc[kSets][R][V];
   sums<R, V, kSets, P>(acc, a.x + m * a.ldx, a.ldx, p.w, a.K, ahead);
@@ -94,32 +89,41 @@ constexpr Functions kOfRows = {{block<R, 1, 0>, block<R, 2, 0>, block<R, 3, 0>},
 constexpr Functions kFunctions[kRows] = {kOfRows<1>, kOfRows<2>, kOfRows<3>, kOfRows<4>,
                                          kOfRows<5>, kOfRows<6>, kOfRows<7>, kOfRows<8>};
 
-/// The block of rows i of `blocks` and one panel. With one or two blocks the panel itself is asked
-/// for some steps ahead; with more it is in the second-level cache after the first block, and the
-/// last three blocks ask for a third each of the next panel.
-void run_block(const GemmS8Args& a, const Panel& p, std::int64_t blocks, std::int64_t i) {
-  const Part rows = part_of(a.M, blocks, i);
-  const Functions& f = kFunctions[rows.size - 1];
-  const std::int64_t left = blocks - 1 - i, column = column_bytes_s8(a.K);
-  if (p.width < kPanelS8) {
-    f.narrow[(p.width - 1) / 16](a, p, rows.begin, p.w);
-  } else if (blocks <= 2) {
-    f.all(a, p, rows.begin, p.w + (a.M <= 2 ? 8 : 48) * kVectors * 64);
-  } else if (left < 3) {
-    f.third(a, p, rows.begin, p.w + kPanelS8 * column + (2 - left) * 16 * column);
-  } else {
-    f.quiet(a, p, rows.begin, p.w);
+/// How the rows are divided into blocks: the first `longer` of them have one row more.
+struct Rows {
+  std::int64_t blocks, size, longer;
+};
+
+/// All rows of one panel. With one or two blocks the panel itself is asked for some steps ahead;
+/// with more it is in the second-level cache after the first block, and the last three blocks ask
+/// for a third each of the next panel.
+void run_panel(const GemmS8Args& a, const Panel& p, const Rows& rows) {
+  const std::int64_t third = 16 * column_bytes_s8(a.K);
+  for (std::int64_t i = 0, m = 0; i < rows.blocks; ++i) {
+    const std::int64_t size = rows.size + (i < rows.longer ? 1 : 0), left = rows.blocks - 1 - i;
+    const Functions& f = kFunctions[size - 1];
+    if (p.width < kPanelS8) {
+      f.narrow[(p.width - 1) / 16](a, p, m, p.w);
+    } else if (rows.blocks <= 2) {
+      f.all(a, p, m, p.w + (a.M <= 2 ? kNear : kFar) * kVectors * 64);
+    } else if (left < 3) {
+      f.third(a, p, m, p.w + 3 * third + (2 - left) * third);
+    } else {
+      f.quiet(a, p, m, p.w);
+    }
+    m += size;
   }
 }
 
 }  // namespace
 
 void gemm_s8(const GemmS8Args& a) noexcept {
+  if (a.M <= 0) return;
   const std::int64_t blocks = (a.M + kRows - 1) / kRows;
+  const Rows rows = {blocks, a.M / blocks, a.M % blocks};
   for (std::int64_t n = a.n_begin; n < a.n_end; n += kPanelS8) {
     const std::int64_t width = a.n_end - n < kPanelS8 ? a.n_end - n : kPanelS8;
-    const Panel panel = {a.w + n * column_bytes_s8(a.K), n, width};
-    for (std::int64_t i = 0; i < blocks; ++i) run_block(a, panel, blocks, i);
+    run_panel(a, {a.w + n * column_bytes_s8(a.K), n, width}, rows);
   }
 }
 
