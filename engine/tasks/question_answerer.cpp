@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "engine/core/math.h"
 #include "engine/tasks/answer_spans.h"
+#include "engine/tasks/squad_answers.h"
 #include "tokenizer/unicode.h"
 #include "tokenizer/utf8.h"
 
@@ -15,10 +17,11 @@ constexpr std::int64_t kWindowTokens = 384, kSharedTokens = 128;
 constexpr std::int8_t kContext = 1;  // the context is the second text of the pair
 
 tokenizer::EncodeOptions encode_options(const TaskModel& model, const AnswerOptions& options) {
-  if (options.top_k < 1 || options.max_answer_len < 1) {
+  if (options.top_k < 1 || options.max_answer_len < 1 || options.n_best_size < 1) {
     throw Error(ErrorCode::kInvalidArgument,
                 "question answering: top_k is " + std::to_string(options.top_k) +
-                    " and max_answer_len " + std::to_string(options.max_answer_len) +
+                    ", max_answer_len " + std::to_string(options.max_answer_len) +
+                    " and n_best_size " + std::to_string(options.n_best_size) +
                     ", expected at least 1");
   }
   tokenizer::EncodeOptions encode = options.encode;
@@ -66,26 +69,49 @@ Span whole_words(const Encoding& window, Span span) {
   return span;
 }
 
-// The answers to one question, window after window.
+// Start and end logits of a window's tokens, and which tokens are context.
+struct Columns {
+  std::vector<float> start, end;
+  std::vector<std::uint8_t> in_context;
+
+  Columns(const Encoding& window, Mat<const float> logits) {
+    for (std::int64_t i = 0; i < logits.rows; ++i) {
+      start.push_back(logits.row(i)[0]);
+      end.push_back(logits.row(i)[1]);
+      in_context.push_back(window.sequence_ids[static_cast<std::size_t>(i)] == kContext);
+    }
+  }
+};
+
+Answer answer_of(std::string_view context, const Encoding& window, const Span& span) {
+  Answer answer;
+  answer.score = span.score;
+  answer.byte_start = window.offsets[static_cast<std::size_t>(span.first)].begin;
+  answer.byte_end = window.offsets[static_cast<std::size_t>(span.last)].end;
+  answer.start = code_points(context, answer.byte_start);
+  answer.end = code_points(context, answer.byte_end);
+  answer.answer = context.substr(static_cast<std::size_t>(answer.byte_start),
+                                 static_cast<std::size_t>(answer.byte_end - answer.byte_start));
+  return answer;
+}
+
+void keep_best(std::vector<Answer>& answers, std::int64_t top_k) {
+  if (static_cast<std::int64_t>(answers.size()) > top_k) {
+    answers.resize(static_cast<std::size_t>(top_k));
+  }
+}
+
+// The answers to one question as the pipeline has them, window after window.
 class Collector {
  public:
   Collector(std::string_view context, const AnswerOptions& options)
       : context_(context), options_(options) {}
 
-  /// logits [L, 2] of the window's tokens.
-  void add(const Encoding& window, Mat<const float> logits) {
-    const auto L = static_cast<std::size_t>(logits.rows);
-    std::vector<float> start(L), end(L);
-    std::vector<std::uint8_t> allowed(L);
-    for (std::size_t i = 0; i < L; ++i) {
-      const float* row = logits.row(static_cast<std::int64_t>(i));
-      start[i] = row[0];
-      end[i] = row[1];
-      allowed[i] = window.sequence_ids[i] == kContext;
-    }
+  void add(const Encoding& window, const Columns& c) {
     // Spans that become the same words are one answer: more are asked for than are needed.
     const std::int64_t count = options_.align_to_words ? 2 * options_.top_k + 10 : options_.top_k;
-    const WindowSpans spans = best_spans({start, end, allowed}, count, options_.max_answer_len);
+    const WindowSpans spans =
+        best_spans({c.start, c.end, c.in_context}, count, options_.max_answer_len);
     null_score_ = std::min(null_score_, spans.null_score);
     for (const Span& span : spans.best) {
       add(window, options_.align_to_words ? whole_words(window, span) : span);
@@ -100,24 +126,13 @@ class Collector {
     }
     std::stable_sort(answers_.begin(), answers_.end(),
                      [](const Answer& a, const Answer& b) { return a.score > b.score; });
-    if (static_cast<std::int64_t>(answers_.size()) > options_.top_k) {
-      answers_.resize(static_cast<std::size_t>(options_.top_k));
-    }
-    for (Answer& answer : answers_) {
-      answer.start = code_points(context_, answer.byte_start);
-      answer.end = code_points(context_, answer.byte_end);
-    }
+    keep_best(answers_, options_.top_k);
     return std::move(answers_);
   }
 
  private:
   void add(const Encoding& window, const Span& span) {
-    Answer answer;
-    answer.score = span.score;
-    answer.byte_start = window.offsets[static_cast<std::size_t>(span.first)].begin;
-    answer.byte_end = window.offsets[static_cast<std::size_t>(span.last)].end;
-    answer.answer = context_.substr(static_cast<std::size_t>(answer.byte_start),
-                                    static_cast<std::size_t>(answer.byte_end - answer.byte_start));
+    Answer answer = answer_of(context_, window, span);
     std::string key = lower_case(answer.answer);
     const auto same = std::find(keys_.begin(), keys_.end(), key);
     if (same != keys_.end()) {
@@ -134,6 +149,44 @@ class Collector {
   std::vector<std::string> keys_;  // of each answer, in lower case
   double null_score_ = 1;
 };
+
+// The answers to one question as evaluations on SQuAD 2.0 have them.
+Answers squad_answers(const WindowedText& text, std::span<const Columns> columns,
+                      const AnswerOptions& options) {
+  SquadSpans spans(options.n_best_size, options.max_answer_len);
+  for (const Columns& c : columns) spans.add(c.start, c.end, c.in_context);
+  const SquadAnswers found = spans.finish();
+  Answers result;
+  Answer none;
+  none.score = found.null_score;
+  double max = found.null_score;
+  for (const LogitSpan& span : found.best) {
+    result.answers.push_back(answer_of(*text.text.second,
+                                       text.windows[static_cast<std::size_t>(span.window)],
+                                       {span.first, span.last, span.score}));
+    max = std::max(max, span.score);
+  }
+  const bool any = !found.best.empty();
+  if (any) result.null_score_diff = found.null_score - found.best[0].score;
+  const bool no_answer = !any || *result.null_score_diff > *options.null_score_diff_threshold;
+  result.answers.insert(no_answer ? result.answers.begin() : result.answers.begin() + 1, none);
+  double sum = 0;
+  for (Answer& answer : result.answers) sum += answer.score = math::exp(answer.score - max);
+  for (Answer& answer : result.answers) answer.score /= sum;
+  std::stable_sort(result.answers.begin() + 1, result.answers.end(),
+                   [](const Answer& a, const Answer& b) { return a.score > b.score; });
+  keep_best(result.answers, options.top_k);
+  return result;
+}
+
+Answers pipeline_answers(const WindowedText& text, std::span<const Columns> columns,
+                         const AnswerOptions& options) {
+  Collector collector(*text.text.second, options);
+  for (std::size_t w = 0; w < columns.size(); ++w) collector.add(text.windows[w], columns[w]);
+  Answers result;
+  result.answers = collector.finish();
+  return result;
+}
 
 }  // namespace
 
@@ -168,12 +221,13 @@ std::vector<Answers> QuestionAnswerer::answer(std::span<const Question> question
   for (std::size_t i = 0; i < texts.size(); ++i) {
     results[i].error = texts[i].error;
     if (!texts[i].error.empty()) continue;
-    Collector collector(*texts[i].text.second, options);
+    std::vector<Columns> columns;
     for (std::size_t w = 0; w < texts[i].windows.size(); ++w) {
       const Encoding& window = texts[i].windows[w];
-      collector.add(window, logits.slice_rows(starts[i][w], starts[i][w] + window.size()));
+      columns.emplace_back(window, logits.slice_rows(starts[i][w], starts[i][w] + window.size()));
     }
-    results[i].answers = collector.finish();
+    results[i] = options.null_score_diff_threshold ? squad_answers(texts[i], columns, options)
+                                                   : pipeline_answers(texts[i], columns, options);
   }
   return results;
 }

@@ -27,7 +27,12 @@ struct AnswerOptions {
   std::int64_t max_answer_len = 15;       // tokens, at least 1
   bool handle_impossible_answer = false;  // "" is an answer too
   bool align_to_words = true;             // answers begin and end at the borders of words
-  tokenizer::EncodeOptions encode{};      // parse_special and invalid_utf8
+  /// Decides as evaluations on SQuAD 2.0 do (see SquadSpans) instead of as the pipeline does: the
+  /// answer is "" when the "no answer" logits exceed the best answer's by more than this. Scores
+  /// are then softmax over the sums of logits of the n_best_size answers and of "".
+  std::optional<double> null_score_diff_threshold{};
+  std::int64_t n_best_size = 20;
+  tokenizer::EncodeOptions encode{};  // parse_special and invalid_utf8
 };
 
 /// A part of the context. Where invalid UTF-8 was replaced, offsets are those of the text with
@@ -42,7 +47,9 @@ struct Answer {
 /// What one question got.
 struct Answers {
   std::vector<Answer> answers;  // best first
-  std::string error;            // not empty: it could not be read, there are no answers
+  /// With null_score_diff_threshold: logits of "no answer" less those of the best answer.
+  std::optional<double> null_score_diff{};
+  std::string error;  // not empty: it could not be read, there are no answers
 };
 
 /// Finds answers in texts with a question-answering model. Owns scratch memory and threads; one

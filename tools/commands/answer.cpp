@@ -60,6 +60,21 @@ constexpr Option kMaxAnswerLen{.name = "max-answer-len",
 constexpr Option kHandleImpossible{
     .name = "handle-impossible-answer",
     .help = "The empty answer takes part: there may be no answer in the context."};
+constexpr Option kNullThreshold{
+    .name = "null-score-diff-threshold",
+    .kind = Kind::kNumber,
+    .value = "X",
+    .help =
+        "Decide as evaluations on SQuAD 2.0 do: no answer when its logits exceed those of the best "
+        "answer by more than X."};
+constexpr Option kNBestSize{
+    .name = "n-best-size",
+    .kind = Kind::kInteger,
+    .value = "N",
+    .help = "Starts and ends of a window that are tried with --null-score-diff-threshold.",
+    .fallback = "20",
+    .low = 1,
+    .high = 10'000};
 constexpr Option kNoAlign{.name = "no-align-to-words",
                           .help = "Answers may begin and end within words."};
 
@@ -76,6 +91,8 @@ constexpr const Option* kOptions[] = {&kModel,
                                       &kDocStride,
                                       &kMaxAnswerLen,
                                       &kHandleImpossible,
+                                      &kNullThreshold,
+                                      &kNBestSize,
                                       &kNoAlign,
                                       &kOutput,
                                       &kForce,
@@ -99,6 +116,8 @@ AnswerOptions answer_options(const cli::Arguments& args) {
   options.max_answer_len = args.integer(kMaxAnswerLen);
   options.handle_impossible_answer = args.flag(kHandleImpossible);
   options.align_to_words = !args.flag(kNoAlign);
+  if (args.given(kNullThreshold)) options.null_score_diff_threshold = args.number(kNullThreshold);
+  options.n_best_size = args.integer(kNBestSize);
   options.encode = encode_options(args);
   return options;
 }

@@ -71,5 +71,102 @@ TEST_F(TokenTaggerTest, TagsAsThePipelineOfTransformers) {
   }
 }
 
+TEST_F(TokenTaggerTest, WhatCannotBeReadFailsAloneInItsRow) {
+  const TaskModel model = load();
+  TokenTagger tagger(model);
+  const std::string_view texts[] = {"he had been there", "bad \xFF byte", "", "he had been there"};
+  TagOptions options;
+  options.ignore_labels = {};
+  const auto got = tagger.tag(texts, options);
+  ASSERT_EQ(got.size(), 4U);
+  EXPECT_NE(got[1].error, "");
+  EXPECT_TRUE(got[1].entities.empty());
+  EXPECT_EQ(got[2].error, "");
+  EXPECT_TRUE(got[2].entities.empty());
+  EXPECT_EQ(got[0].entities.size(), 4U);
+  EXPECT_EQ(got[3].entities.size(), 4U);
+  EXPECT_TRUE(tagger.tag({}).empty());
+  options.encode.invalid_utf8 = tokenizer::InvalidUtf8::kReplace;
+  const Tags replaced = tag(tagger, "\xFF he", options);
+  EXPECT_EQ(replaced.error, "");
+  ASSERT_FALSE(replaced.entities.empty());
+  EXPECT_EQ(replaced.entities.back().start, 2);       // U+FFFD and a space
+  EXPECT_EQ(replaced.entities.back().byte_start, 4);  // the first has three bytes
+}
+
+TEST_F(TokenTaggerTest, AStrideThatCannotBeIsRefused) {
+  const TaskModel model = load();
+  TokenTagger tagger(model);
+  const auto refused = [&](Aggregation strategy, std::int64_t stride,
+                           std::optional<std::int64_t> max_length = {}) {
+    TagOptions options;
+    options.aggregation_strategy = strategy;
+    options.stride = stride;
+    options.max_length = max_length;
+    return test::error_of(ErrorCode::kInvalidArgument, [&] { tag(tagger, "he", options); });
+  };
+  EXPECT_NE(refused(Aggregation::kNone, 5).find("strategy none"), std::string::npos);
+  EXPECT_NE(refused(Aggregation::kFirst, 38).find("less than the 38"), std::string::npos);
+  EXPECT_NE(refused(Aggregation::kFirst, -1), "");
+  EXPECT_NE(refused(Aggregation::kFirst, 8, 10), "");
+}
+
+TEST_F(TokenTaggerTest, AnotherHeadIsRefused) {
+  test::TempDir dir;
+  test::make_small_model(dir, "bert_mlm");
+  const TaskModel other = test::load_head(dir.path(), HeadKind::kMaskedLm);
+  test::error_of(ErrorCode::kInvalidArgument, [&] { TokenTagger tagger(other); });
+}
+
+TEST_F(TokenTaggerTest, ProgressIsToldAndCancelEndsTheCall) {
+  const TaskModel model = load();
+  TokenTagger tagger(model);
+  const std::vector<std::string_view> texts(3000, "he had been there before");
+  std::int64_t done = 0, all = 1;
+  int calls_made = 0;
+  TaskCalls calls;
+  calls.progress = [&](std::int64_t now, std::int64_t total) {
+    EXPECT_GT(now, done);
+    done = now;
+    all = total;
+    ++calls_made;
+  };
+  tagger.tag(texts, {}, calls);
+  EXPECT_EQ(done, all);
+  EXPECT_GT(calls_made, 1);
+  TaskCalls cancelling;
+  cancelling.cancel = [] { return true; };
+  test::error_of(ErrorCode::kCancelled, [&] { tagger.tag(texts, {}, cancelling); });
+  EXPECT_EQ(tag(tagger, texts[0]).error, "");  // it goes on working
+}
+
+TEST_F(TokenTaggerTest, TheBitsOfAnEntityDependOnItsTextAlone) {
+  std::vector<std::string> texts;
+  for (const Json& c : test::pipeline_cases("tag.jsonl"))
+    texts.push_back(test::text_of(c["input"]));
+  const std::vector<std::string_view> views(texts.begin(), texts.end());
+  TagOptions options;
+  options.aggregation_strategy = Aggregation::kAverage;
+  options.stride = 7;
+  std::vector<Tags> want;  // each alone, one thread, reference level
+  const TaskModel reference = load(kernels::Isa::kReference);
+  TokenTagger alone(reference);
+  for (const std::string_view text : views) want.push_back(tag(alone, text, options));
+  for (const kernels::Isa isa : kernels::supported_isas()) {
+    const TaskModel model = load(isa);
+    for (const int threads : {1, 2, 4}) {
+      TokenTagger tagger(model, {.threads = threads, .tokens_per_pass = 128});
+      const auto got = tagger.tag(views, options);
+      for (std::size_t i = 0; i < want.size(); ++i) {
+        ASSERT_EQ(got[i].entities.size(), want[i].entities.size());
+        for (std::size_t k = 0; k < want[i].entities.size(); ++k) {
+          EXPECT_EQ(got[i].entities[k].score, want[i].entities[k].score);
+          EXPECT_EQ(got[i].entities[k].label, want[i].entities[k].label);
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace linnet
