@@ -13,9 +13,11 @@ struct CpuRegisters {
   std::uint32_t leaf1_ecx = 0;      // CPUID 1
   std::uint32_t leaf7_ebx = 0;      // CPUID 7, 0
   std::uint32_t leaf7_ecx = 0;      // CPUID 7, 0
+  std::uint32_t leaf7_edx = 0;      // CPUID 7, 0
   std::uint32_t leaf71_eax = 0;     // CPUID 7, 1
   std::uint32_t extended1_ecx = 0;  // CPUID 0x80000001
   std::uint64_t xcr0 = 0;           // 0 when the operating system has not enabled XSAVE
+  bool tiles_permitted = false;     // the system granted this process the state of AMX tiles
 };
 
 /// This machine.

@@ -1,5 +1,6 @@
 #include "kernels/kernel_table.h"
 
+#include "kernels/amx/amx.h"
 #include "kernels/avx2/avx2.h"
 #include "kernels/avx512/avx512.h"
 #include "kernels/avx512_vnni/avx512_vnni.h"
@@ -61,6 +62,16 @@ void lay_avx512_vnni(KernelTable& t) noexcept {
   t.gemm_s8 = {avx512_vnni::kGemmS8Shift, avx512_vnni::gemm_s8};
 }
 
+void lay_amx(KernelTable& t) noexcept {
+  t.isa = Isa::kAmx;
+  t.gemm_s8 = {amx::kGemmS8Shift, amx::gemm_s8};
+}
+
+void lay_amx_emulated(KernelTable& t) noexcept {
+  t.isa = Isa::kAmxEmulated;
+  t.gemm_s8 = {amx::kGemmS8Shift, amx::gemm_s8_emulated};
+}
+
 void lay(KernelTable& t, Isa isa) noexcept {
   switch (isa) {
     case Isa::kReference:
@@ -73,6 +84,10 @@ void lay(KernelTable& t, Isa isa) noexcept {
       return lay_avx512(t);
     case Isa::kAvx512Vnni:
       return lay_avx512_vnni(t);
+    case Isa::kAmxEmulated:
+      return lay_amx_emulated(t);
+    case Isa::kAmx:
+      return lay_amx(t);
   }
 }
 
@@ -92,6 +107,7 @@ KernelTable make_table(Isa cap) noexcept {
   for (const Isa isa : supported_isas()) {
     if (isa <= cap) lay(t, isa);
   }
+  if (cap == Isa::kAmxEmulated) lay(t, cap);
   return t;
 }
 

@@ -65,7 +65,9 @@ expected_isa() {
     for flag in "$@"; do [[ "$flags" == *" $flag "* ]] || return 1; done
   }
   local avx512=(avx512f avx512bw avx512dq avx512vl)
-  if has_flags "${avx512[@]}" avx512_vnni; then
+  if has_flags "${avx512[@]}" amx_tile amx_int8 amx_bf16; then
+    echo amx
+  elif has_flags "${avx512[@]}" avx512_vnni; then
     echo avx512_vnni
   elif has_flags "${avx512[@]}"; then
     echo avx512

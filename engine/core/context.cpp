@@ -21,7 +21,8 @@ kernels::Isa choose_isa(const std::optional<std::string>& wanted) {
   if (asked.empty()) return supported.back();
 
   std::string names;
-  for (const kernels::Isa isa : supported) {
+  const auto runnable = kernels::runnable_isas();
+  for (const kernels::Isa isa : runnable) {
     names += (names.empty() ? "" : ", ") + std::string(kernels::name(isa));
   }
   kernels::Isa isa{};
@@ -29,7 +30,7 @@ kernels::Isa choose_isa(const std::optional<std::string>& wanted) {
     throw Error(ErrorCode::kInvalidArgument,
                 "instruction-set level: found \"" + asked + "\", expected one of " + names);
   }
-  if (std::find(supported.begin(), supported.end(), isa) == supported.end()) {
+  if (std::find(runnable.begin(), runnable.end(), isa) == runnable.end()) {
     throw Error(ErrorCode::kUnsupported,
                 "instruction-set level: this machine cannot run \"" + asked + "\", only " + names);
   }

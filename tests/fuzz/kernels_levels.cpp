@@ -26,6 +26,13 @@ class Input {
   std::int64_t number(std::int64_t low, std::int64_t high) {
     return low + next() % (high - low + 1);
   }
+  /// n signed bytes but -128.
+  std::vector<std::int8_t> signed_bytes(std::int64_t n) {
+    std::vector<std::int8_t> x(static_cast<std::size_t>(n));
+    for (std::int8_t& v : x)
+      v = static_cast<std::int8_t>(static_cast<int>(mixed_byte() % 255) - 127);
+    return x;
+  }
   /// n floats of exactly that size, so that the sanitizer sees an access beside them.
   std::vector<float> floats(std::int64_t n) {
     std::vector<float> x(static_cast<std::size_t>(n));
@@ -35,6 +42,14 @@ class Input {
 
  private:
   std::uint8_t next() { return bytes_.empty() ? 0 : bytes_[at_++ % bytes_.size()]; }
+
+  // Without the position the operands would repeat with the input; 0 and 254 stay what they are, so
+  // that an input of one of them has the extremes everywhere.
+  std::uint32_t mixed_byte() {
+    const std::uint32_t byte = next();
+    return byte == 0 || byte == 254 ? byte
+                                    : byte ^ static_cast<std::uint32_t>(at_) * 2654435761u >> 24;
+  }
 
   // A byte says how wild the number is: any bits, or a full mantissa with a moderate exponent.
   float one() {
@@ -68,7 +83,7 @@ void demand_same(const char* operation, Isa isa, const std::vector<float>& got,
 template <class F>
 void every_level(const char* operation, F f) {
   const std::vector<float> want = f(make_table(Isa::kReference));
-  for (const Isa isa : supported_isas()) demand_same(operation, isa, f(make_table(isa)), want);
+  for (const Isa isa : runnable_isas()) demand_same(operation, isa, f(make_table(isa)), want);
 }
 
 Activation activation(Input& in) { return static_cast<Activation>(in.number(0, 8)); }
@@ -97,6 +112,70 @@ void gemm(Input& in) {
       g.run(a);
     }
     return y;
+  });
+}
+
+std::vector<float> as_floats(const std::vector<std::uint8_t>& bytes, std::uint8_t shift) {
+  std::vector<float> values;
+  for (const std::uint8_t b : bytes) {
+    values.push_back(static_cast<std::int8_t>(static_cast<std::uint8_t>(b - shift)));
+  }
+  return values;
+}
+
+/// Quantises x for this table's product.
+std::vector<std::uint8_t> quantised(const KernelTable& table, const std::vector<float>& x,
+                                    std::int64_t M, std::int64_t K, std::vector<float>& scale,
+                                    const std::uint32_t* amax) {
+  std::vector<std::uint8_t> q(static_cast<std::size_t>(M * padded_k(K)));
+  scale.resize(static_cast<std::size_t>(M));
+  table.quantize_rows_s8({.q = q.data(),
+                          .ldq = padded_k(K),
+                          .scale = scale.data(),
+                          .x = x.data(),
+                          .ldx = K,
+                          .amax = amax,
+                          .M = M,
+                          .K = K,
+                          .shift = table.gemm_s8.shift});
+  return q;
+}
+
+/// Quantise, multiply, quantise again with the magnitudes that the product found.
+void gemm_s8(Input& in) {
+  const std::int64_t M = in.number(1, 40), N = in.number(1, 120), K = in.number(1, 150);
+  const bool in_place = in.number(0, 1) == 1, biased = in.number(0, 1) == 1;
+  const bool transposed = in.number(0, 1) == 1;
+  const Activation f = activation(in);
+  const std::vector<std::int8_t> w = in.signed_bytes(N * K);
+  const std::vector<float> x = in.floats(M * K), w_scale = in.floats(N), bias = in.floats(N);
+  const std::vector<float> residual = in.floats(M * N);
+  every_level("gemm_s8", [&](const KernelTable& table) {
+    std::vector<float> scale;
+    const std::vector<std::uint8_t> q = quantised(table, x, M, K, scale, nullptr);
+    const auto bytes = static_cast<std::size_t>((N + 15) / 16 * 16 * column_bytes_s8(K));
+    std::vector<std::int32_t> packed(bytes / 4);  // of integers: aligned to 4 at least
+    auto* w_packed = reinterpret_cast<std::int8_t*>(packed.data());
+    table.pack_s8(w_packed, w.data(), transposed ? 1 : K, transposed ? N : 1, K, 0, N);
+    std::vector<float> y = residual;
+    std::vector<std::uint32_t> amax(static_cast<std::size_t>(M));
+    GemmS8Args a = {.y = y.data(), .ldy = N, .x = q.data(), .ldx = padded_k(K)};
+    a.x_scale = scale.data(), a.w = w_packed, a.w_scale = w_scale.data();
+    a.bias = biased ? bias.data() : nullptr;
+    a.residual = in_place ? y.data() : residual.data(), a.ld_residual = N;
+    a.activation = f, a.amax = amax.data();
+    a.M = M, a.N = N, a.K = K;
+    for (std::int64_t n = 0; n < N; n += kPanelS8) {  // as threads would
+      a.n_begin = n, a.n_end = std::min(N, n + kPanelS8);
+      table.gemm_s8.run(a);
+    }
+    std::vector<float> result = y, again;
+    const std::vector<std::uint8_t> next = quantised(table, y, M, N, again, amax.data());
+    for (const std::vector<float>& part :
+         {scale, as_floats(q, table.gemm_s8.shift), again, as_floats(next, table.gemm_s8.shift)}) {
+      result.insert(result.end(), part.begin(), part.end());
+    }
+    return result;
   });
 }
 
@@ -168,7 +247,7 @@ void attention(Input& in) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   namespace k = linnet::kernels;
   k::Input in({data, size});
-  switch (in.number(0, 3)) {
+  switch (in.number(0, 4)) {
     case 0:
       k::gemm(in);
       break;
@@ -177,6 +256,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 2:
       k::elements(in);
+      break;
+    case 3:
+      k::gemm_s8(in);
       break;
     default:
       k::attention(in);

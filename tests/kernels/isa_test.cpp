@@ -1,7 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <initializer_list>
 #include <string>
+#include <vector>
 
 #include "kernels/cpu.h"
 #include "tests/kernels/levels.h"
@@ -13,15 +16,17 @@ namespace {
 constexpr CpuRegisters kAll = {.leaf1_ecx = 0xFFFFFFFF,
                                .leaf7_ebx = 0xFFFFFFFF,
                                .leaf7_ecx = 0xFFFFFFFF,
+                               .leaf7_edx = 0xFFFFFFFF,
                                .leaf71_eax = 0xFFFFFFFF,
                                .extended1_ecx = 0xFFFFFFFF,
-                               .xcr0 = 0xE7};
+                               .xcr0 = 0x600E7,
+                               .tiles_permitted = true};
 
 const std::vector<Isa> kWithoutAvx512 = {Isa::kReference, Isa::kAvx2, Isa::kAvxVnni};
 
 TEST(Isa, NamesAreParsedBack) {
-  for (const Isa isa :
-       {Isa::kReference, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512, Isa::kAvx512Vnni}) {
+  for (const Isa isa : {Isa::kReference, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512, Isa::kAvx512Vnni,
+                        Isa::kAmxEmulated, Isa::kAmx}) {
     Isa found = Isa::kReference;
     EXPECT_TRUE(parse_isa(name(isa), found));
     EXPECT_EQ(found, isa);
@@ -33,7 +38,7 @@ TEST(Isa, NamesAreParsedBack) {
   EXPECT_EQ(unchanged, Isa::kAvx2);
 }
 
-TEST(Isa, AMachineWithEverythingRunsEveryLevel) { EXPECT_EQ(isas_of(kAll).size(), 5u); }
+TEST(Isa, AMachineWithEverythingRunsEveryLevel) { EXPECT_EQ(isas_of(kAll).size(), 6u); }
 
 TEST(Isa, EveryBitOfTheMinimumCpuIsNeeded) {
   for (const int bit : {12, 22, 27, 28, 29}) {  // FMA, MOVBE, OSXSAVE, AVX, F16C
@@ -59,15 +64,44 @@ TEST(Isa, EveryBitOfAvx512IsNeeded) {
   }
 }
 
+/// Every level without those.
+std::vector<Isa> all_but(std::initializer_list<Isa> absent) {
+  std::vector<Isa> found = isas_of(kAll);
+  for (const Isa isa : absent) std::erase(found, isa);
+  return found;
+}
+
 TEST(Isa, VnniOfEitherKindStandsAlone) {
   CpuRegisters no_vex = kAll;
   no_vex.leaf71_eax &= ~(1u << 4);
-  EXPECT_EQ(isas_of(no_vex),
-            (std::vector<Isa>{Isa::kReference, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni}));
+  EXPECT_EQ(isas_of(no_vex), all_but({Isa::kAvxVnni}));
   CpuRegisters no_evex = kAll;
   no_evex.leaf7_ecx &= ~(1u << 11);
-  EXPECT_EQ(isas_of(no_evex),
-            (std::vector<Isa>{Isa::kReference, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512}));
+  EXPECT_EQ(isas_of(no_evex), all_but({Isa::kAvx512Vnni}));
+}
+
+TEST(Isa, EveryBitOfAmxIsNeededAndThePermission) {
+  for (const int bit : {22, 24, 25}) {  // AMX-BF16, AMX-TILE, AMX-INT8
+    CpuRegisters r = kAll;
+    r.leaf7_edx &= ~(1u << bit);
+    EXPECT_EQ(isas_of(r), all_but({Isa::kAmx})) << "leaf 7 bit " << bit;
+  }
+  for (const int bit : {17, 18}) {  // configuration and data of tiles
+    CpuRegisters r = kAll;
+    r.xcr0 &= ~(std::uint64_t{1} << bit);
+    EXPECT_EQ(isas_of(r), all_but({Isa::kAmx})) << "XCR0 bit " << bit;
+  }
+  CpuRegisters refused = kAll;
+  refused.tiles_permitted = false;
+  EXPECT_EQ(isas_of(refused), all_but({Isa::kAmx}));
+}
+
+TEST(Isa, EmulatedLevelsRunButAreNotDetected) {
+  const auto found = supported_isas(), runnable = runnable_isas();
+  EXPECT_EQ(std::count(found.begin(), found.end(), Isa::kAmxEmulated), 0);
+  EXPECT_EQ(std::count(runnable.begin(), runnable.end(), Isa::kAmxEmulated),
+            std::count(found.begin(), found.end(), Isa::kAvx512));
+  EXPECT_TRUE(std::is_sorted(runnable.begin(), runnable.end()));
 }
 
 TEST(Isa, RegisterStateOfTheOperatingSystemIsNeeded) {
@@ -102,6 +136,8 @@ bool may_inherit(Isa isa, const std::string& slot) {
       return slot == "pack_s8" || slot == "gemm_s8";
     case Isa::kAvxVnni:
     case Isa::kAvx512Vnni:
+    case Isa::kAmxEmulated:
+    case Isa::kAmx:
       return f32 || slot == "pack_s8" || slot == "quantize_rows_s8";
   }
   return false;
