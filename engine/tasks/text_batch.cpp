@@ -43,8 +43,10 @@ void append(Encoded& out, const Tokenizer& tokenizer, tokenizer::Scratch& scratc
 Encoded encode_rows(const Tokenizer& tokenizer, std::span<const TextInput> inputs,
                     std::int64_t begin, std::int64_t end, const TextBatchOptions& options) {
   EncodeOptions encode = options.encode;
-  if (options.too_long == TooLong::kTruncate) {
-    encode.truncation = tokenizer::Truncation::kLongestFirst;
+  if (options.too_long != TooLong::kRefuse) {
+    encode.truncation = options.too_long == TooLong::kTruncate
+                            ? tokenizer::Truncation::kLongestFirst
+                            : tokenizer::Truncation::kOnlyFirst;
     encode.max_length = options.max_length;
   }
   Encoded out;

@@ -28,8 +28,9 @@ struct RowError {
   std::string message;
 };
 
-/// kTruncate cuts longer inputs (of a pair the longer side first); kRefuse makes them a RowError.
-enum class TooLong { kTruncate, kRefuse };
+/// kTruncate cuts longer inputs, of a pair the longer side first; kTruncateFirst cuts the first
+/// text of a pair alone; kRefuse makes them a RowError.
+enum class TooLong { kTruncate, kTruncateFirst, kRefuse };
 
 struct TextBatchOptions {
   std::int64_t max_length = 512;  // tokens, specials included

@@ -6,6 +6,7 @@
 namespace linnet::commands {
 
 extern const cli::Command kAnswer;
+extern const cli::Command kClassify;
 extern const cli::Command kCompletion;
 extern const cli::Command kConvert;
 extern const cli::Command kDecode;
@@ -15,11 +16,13 @@ extern const cli::Command kFill;
 extern const cli::Command kForward;
 extern const cli::Command kInspect;
 extern const cli::Command kMan;
+extern const cli::Command kRerank;
 extern const cli::Command kSearch;
 extern const cli::Command kSimilar;
 extern const cli::Command kTag;
 extern const cli::Command kTokenize;
 extern const cli::Command kVersion;
+extern const cli::Command kZeroShot;
 
 /// The program linnet with all of them.
 extern const cli::Program kLinnet;
