@@ -7,6 +7,7 @@
 // with one constant scale, which is less work. One thread.
 #include <omp.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -39,6 +40,7 @@ struct Options {
 };
 
 constexpr float kXScale = 0.01f, kWScale = 0.001f, kYScale = 0.05f;
+constexpr std::int64_t kChunk = 64;
 
 std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
 
@@ -71,8 +73,7 @@ class Cell {
         bias_(size(p.N), 0.5f),
         x_scale_(size(M), kXScale),
         w_scale_(size(p.N), kWScale),
-        q_scale_(size(M)),
-        amax_(size(M)) {
+        q_scale_(size(M)) {
     std::vector<std::int8_t> w(size(p.N * p.K));
     fill(w.data(), w.size());
     fill(their_x_.data(), size(M * p.K));
@@ -93,20 +94,25 @@ class Cell {
     a.w_scale = w_scale_.data();
     a.bias = bias_.data();
     if (epilogue_ != Epilogue::kNone) a.activation = kernels::Activation::kGelu;
-    a.M = m_, a.N = p_.N, a.K = p_.K, a.n_end = p_.N;
-    if (epilogue_ != Epilogue::kRequantize) return table_.gemm_s8.run(a);
-    std::fill(amax_.begin(), amax_.end(), 0u);
-    a.amax = amax_.data();
-    table_.gemm_s8.run(a);
-    table_.quantize_rows_s8({.q = q_.data(),
-                             .ldq = kernels::padded_k(p_.N),
-                             .scale = q_scale_.data(),
-                             .x = y_.data(),
-                             .ldx = p_.N,
-                             .amax = amax_.data(),
-                             .M = m_,
-                             .K = p_.N,
-                             .shift = table_.gemm_s8.shift});
+    a.N = p_.N, a.K = p_.K, a.n_end = p_.N;
+    if (epilogue_ != Epilogue::kRequantize) {
+      a.M = m_;
+      return table_.gemm_s8.run(a);
+    }
+    // A few rows at a time, so that they are quantised before they leave the cache.
+    for (std::int64_t m = 0; m < m_; m += kChunk) {
+      a.M = std::min(kChunk, m_ - m);
+      a.y = y_.data() + m * p_.N, a.x = x_.data() + m * p_.K, a.x_scale = x_scale_.data() + m;
+      table_.gemm_s8.run(a);
+      table_.quantize_rows_s8({.q = q_.data() + m * kernels::padded_k(p_.N),
+                               .ldq = kernels::padded_k(p_.N),
+                               .scale = q_scale_.data() + m,
+                               .x = a.y,
+                               .ldx = p_.N,
+                               .M = a.M,
+                               .K = p_.N,
+                               .shift = table_.gemm_s8.shift});
+    }
   }
   void theirs() {
     arguments_[DNNL_ARG_WEIGHTS] = their_weights_[size(their_turn_++ % copies_)];
@@ -177,7 +183,6 @@ class Cell {
   Pages<std::int8_t> their_q_;
   std::vector<float> bias_, x_scale_, w_scale_, q_scale_;
   std::vector<float> their_bias_ = bias_;
-  std::vector<std::uint32_t> amax_;
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream_{engine_};
   dnnl::inner_product_forward primitive_;

@@ -73,7 +73,6 @@ struct QuantizeRowsS8Args {
   float* scale = nullptr;    // [M]
   const float* x = nullptr;  // [M, K]
   std::int64_t ldx = 0;
-  const std::uint32_t* amax = nullptr;  // [M] as GemmS8Args::amax leaves it, or null: computed
   std::int64_t M = 0, K = 0;
   std::uint8_t shift = 0;  // 0 or 128: GemmS8::shift of the product that reads q
 };
@@ -95,9 +94,6 @@ struct GemmS8Args {
   const float* residual = nullptr;  // [M, N] or null
   std::int64_t ld_residual = 0;
   Activation activation = Activation::kNone;
-  /// [M] or null: raised to max_n of the bits of |y[m,n]|, which order as the numbers do, NaN
-  /// highest. What quantize_rows_s8 needs for the next product.
-  std::uint32_t* amax = nullptr;
   std::int64_t M = 0, N = 0, K = 0;
   std::int64_t n_begin = 0, n_end = 0;
 };

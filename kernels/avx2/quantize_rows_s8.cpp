@@ -1,8 +1,17 @@
 #include "kernels/avx2/avx2.h"
-#include "kernels/avx2/finish_s8.h"
+#include "kernels/avx2/vec.h"
 
 namespace linnet::kernels::avx2 {
 namespace {
+
+std::uint32_t max_of_u32(__m256i p8) {
+  const __m128i p4 = _mm_max_epu32(_mm256_castsi256_si128(p8), _mm256_extracti128_si256(p8, 1));
+  const __m128i p2 = _mm_max_epu32(p4, _mm_shuffle_epi32(p4, 0x4E));
+  const __m128i p1 = _mm_max_epu32(p2, _mm_shuffle_epi32(p2, 0xB1));
+  return static_cast<std::uint32_t>(_mm_cvtsi128_si32(p1));
+}
+
+__m256i magnitude_bits(__m256 x) { return _mm256_castps_si256(Vec::abs(x)); }
 
 /// The greatest |x| by its bits: a NaN is greater than all.
 std::uint32_t greatest(const float* x, std::int64_t K) {
@@ -28,7 +37,7 @@ void quantize_rows_s8(const QuantizeRowsS8Args& a) noexcept {
   for (std::int64_t m = 0; m < a.M; ++m) {
     const float* x = a.x + m * a.ldx;
     std::uint8_t* q = a.q + m * a.ldq;
-    const std::uint32_t bits = a.amax != nullptr ? a.amax[m] : greatest(x, a.K);
+    const std::uint32_t bits = greatest(x, a.K);
     const RowScale s = row_scale(__builtin_bit_cast(float, bits));
     a.scale[m] = s.scale;
     const __m256 inverse = _mm256_set1_ps(s.inverse);

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernels/avx512/vec.h"
+#include "kernels/avx512/vec4.h"
 
 // From the sums of an INT8 product to y: scales, bias, activation, residual.
 namespace linnet::kernels::avx512 {
@@ -19,32 +19,32 @@ inline __m512 bias_of(const GemmS8Args& a, std::int64_t column, __mmask16 mask) 
   return a.bias != nullptr ? _mm512_maskz_loadu_ps(mask, a.bias + column) : _mm512_setzero_ps();
 }
 
-/// Any epilogue, of sums in a tile [rows][pitch] that stays in the first-level cache. Nothing is
-/// stored to y before its residual is read: they may be the same.
-[[gnu::noinline]] inline void finish_tile_s8(const GemmS8Args& a, const BlockS8& b,
-                                             const std::int32_t* tile, std::int64_t pitch) {
-  with_activation<Vec>(a.activation, [&](auto f) {
+/// Any epilogue, of sums in a tile [rows][pitch], a multiple of 16, that stays in the first-level
+/// cache; its floats take the place of the sums. Nothing is stored to y before its residual is
+/// read: they may be the same.
+[[gnu::noinline]] inline void finish_tile_s8(const GemmS8Args& a, const BlockS8& b, float* tile,
+                                             std::int64_t pitch) {
+  for_each_16(b.width, [&](std::int64_t j, __mmask16 mask) {
+    const std::int64_t n = b.n + j;
+    const __m512 scale = _mm512_maskz_loadu_ps(mask, a.w_scale + n), bias = bias_of(a, n, mask);
     for (std::int64_t r = 0; r < b.rows; ++r) {
-      const std::int64_t m = b.m + r;
-      const __m512 row_scale = _mm512_set1_ps(a.x_scale[m]);
-      __m512i most = _mm512_setzero_si512();
-      for_each_16(b.width, [&](std::int64_t j, __mmask16 mask) {
-        const std::int64_t n = b.n + j;
-        const __m512i acc = _mm512_load_si512(tile + r * pitch + j);
-        const __m512 scale = _mm512_maskz_loadu_ps(mask, a.w_scale + n);
-        __m512 y = f(dequantised(acc, row_scale, scale, bias_of(a, n, mask)));
-        if (a.residual != nullptr) {
-          y = _mm512_maskz_loadu_ps(mask, a.residual + m * a.ld_residual + n) + y;
-        }
-        _mm512_mask_storeu_ps(a.y + m * a.ldy + n, mask, y);
-        most = _mm512_mask_max_epu32(most, mask, most, _mm512_castps_si512(_mm512_abs_ps(y)));
-      });
-      if (a.amax != nullptr) {
-        const std::uint32_t greatest = _mm512_reduce_max_epu32(most);
-        if (greatest > a.amax[m]) a.amax[m] = greatest;
-      }
+      float* sums = tile + r * pitch + j;
+      const __m512 row_scale = _mm512_set1_ps(a.x_scale[b.m + r]);
+      const __m512i acc = _mm512_castps_si512(_mm512_load_ps(sums));
+      _mm512_store_ps(sums, dequantised(acc, row_scale, scale, bias));
     }
   });
+  activate_in_place(tile, b.rows * pitch, a.activation);
+  for (std::int64_t r = 0; r < b.rows; ++r) {
+    const std::int64_t m = b.m + r;
+    for_each_16(b.width, [&](std::int64_t j, __mmask16 mask) {
+      __m512 y = _mm512_load_ps(tile + r * pitch + j);
+      if (a.residual != nullptr) {
+        y = _mm512_maskz_loadu_ps(mask, a.residual + m * a.ld_residual + b.n + j) + y;
+      }
+      _mm512_mask_storeu_ps(a.y + m * a.ldy + b.n + j, mask, y);
+    });
+  }
 }
 
 /// R rows and V vectors of columns whose sums are in registers. acc must not have an address, nor
@@ -52,12 +52,14 @@ inline __m512 bias_of(const GemmS8Args& a, std::int64_t column, __mmask16 mask) 
 template <int R, int V>
 [[gnu::always_inline]] inline void finish_s8(const GemmS8Args& a, const BlockS8& b,
                                              const __m512i (&acc)[R][V]) {
-  if (a.activation != Activation::kNone || a.amax != nullptr) {
-    alignas(64) std::int32_t tile[R * V * 16];
+  if (a.activation != Activation::kNone) {
+    alignas(64) float tile[R * V * 16];
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) _mm512_store_si512(tile + (r * V + v) * 16, acc[r][v]);
+      for (int v = 0; v < V; ++v) {
+        _mm512_store_ps(tile + (r * V + v) * 16, _mm512_castsi512_ps(acc[r][v]));
+      }
     }
     return finish_tile_s8(a, b, tile, V * 16);
   }

@@ -32,10 +32,6 @@ void finish(const GemmS8Args& a, std::int64_t m, std::int64_t n, std::int64_t wi
   for (std::int64_t j = 0; j < width; ++j) {
     if (a.residual != nullptr) y[j] = a.residual[m * a.ld_residual + n + j] + y[j];
     a.y[m * a.ldy + n + j] = y[j];
-    if (a.amax != nullptr) {
-      const std::uint32_t magnitude = __builtin_bit_cast(std::uint32_t, y[j]) & 0x7FFFFFFF;
-      if (magnitude > a.amax[m]) a.amax[m] = magnitude;
-    }
   }
 }
 

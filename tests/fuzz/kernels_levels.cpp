@@ -125,8 +125,7 @@ std::vector<float> as_floats(const std::vector<std::uint8_t>& bytes, std::uint8_
 
 /// Quantises x for this table's product.
 std::vector<std::uint8_t> quantised(const KernelTable& table, const std::vector<float>& x,
-                                    std::int64_t M, std::int64_t K, std::vector<float>& scale,
-                                    const std::uint32_t* amax) {
+                                    std::int64_t M, std::int64_t K, std::vector<float>& scale) {
   std::vector<std::uint8_t> q(static_cast<std::size_t>(M * padded_k(K)));
   scale.resize(static_cast<std::size_t>(M));
   table.quantize_rows_s8({.q = q.data(),
@@ -134,14 +133,13 @@ std::vector<std::uint8_t> quantised(const KernelTable& table, const std::vector<
                           .scale = scale.data(),
                           .x = x.data(),
                           .ldx = K,
-                          .amax = amax,
                           .M = M,
                           .K = K,
                           .shift = table.gemm_s8.shift});
   return q;
 }
 
-/// Quantise, multiply, quantise again with the magnitudes that the product found.
+/// Quantise, multiply, quantise again.
 void gemm_s8(Input& in) {
   const std::int64_t M = in.number(1, 40), N = in.number(1, 120), K = in.number(1, 150);
   const bool in_place = in.number(0, 1) == 1, biased = in.number(0, 1) == 1;
@@ -152,25 +150,24 @@ void gemm_s8(Input& in) {
   const std::vector<float> residual = in.floats(M * N);
   every_level("gemm_s8", [&](const KernelTable& table) {
     std::vector<float> scale;
-    const std::vector<std::uint8_t> q = quantised(table, x, M, K, scale, nullptr);
+    const std::vector<std::uint8_t> q = quantised(table, x, M, K, scale);
     const auto bytes = static_cast<std::size_t>((N + 15) / 16 * 16 * column_bytes_s8(K));
     std::vector<std::int32_t> packed(bytes / 4);  // of integers: aligned to 4 at least
     auto* w_packed = reinterpret_cast<std::int8_t*>(packed.data());
     table.pack_s8(w_packed, w.data(), transposed ? 1 : K, transposed ? N : 1, K, 0, N);
     std::vector<float> y = residual;
-    std::vector<std::uint32_t> amax(static_cast<std::size_t>(M));
     GemmS8Args a = {.y = y.data(), .ldy = N, .x = q.data(), .ldx = padded_k(K)};
     a.x_scale = scale.data(), a.w = w_packed, a.w_scale = w_scale.data();
     a.bias = biased ? bias.data() : nullptr;
     a.residual = in_place ? y.data() : residual.data(), a.ld_residual = N;
-    a.activation = f, a.amax = amax.data();
+    a.activation = f;
     a.M = M, a.N = N, a.K = K;
     for (std::int64_t n = 0; n < N; n += kPanelS8) {  // as threads would
       a.n_begin = n, a.n_end = std::min(N, n + kPanelS8);
       table.gemm_s8.run(a);
     }
     std::vector<float> result = y, again;
-    const std::vector<std::uint8_t> next = quantised(table, y, M, N, again, amax.data());
+    const std::vector<std::uint8_t> next = quantised(table, y, M, N, again);
     for (const std::vector<float>& part :
          {scale, as_floats(q, table.gemm_s8.shift), again, as_floats(next, table.gemm_s8.shift)}) {
       result.insert(result.end(), part.begin(), part.end());

@@ -20,7 +20,7 @@ struct Quantised {
 
 /// Quantises x [M, ldx] out of guarded memory into guarded memory.
 Quantised run(Isa isa, std::span<const float> x, std::int64_t M, std::int64_t K, std::int64_t ldx,
-              std::uint8_t shift, const std::uint32_t* amax = nullptr) {
+              std::uint8_t shift) {
   const std::int64_t ldq = padded_k(K);
   GuardedBuffer<std::uint8_t> q(static_cast<std::size_t>(M * ldq));
   GuardedBuffer<float> scale(static_cast<std::size_t>(M)), in(x.size());
@@ -30,7 +30,6 @@ Quantised run(Isa isa, std::span<const float> x, std::int64_t M, std::int64_t K,
                                     .scale = scale.data(),
                                     .x = in.data(),
                                     .ldx = ldx,
-                                    .amax = amax,
                                     .M = M,
                                     .K = K,
                                     .shift = shift});
@@ -124,16 +123,6 @@ TEST_P(QuantizeRowsS8Level, ARowThatIsNotFiniteHasNoScale) {
       EXPECT_TRUE(std::none_of(got.q.begin(), got.q.end(), [](std::uint8_t b) { return b == 0; }));
     }
   }
-}
-
-TEST_P(QuantizeRowsS8Level, AGivenAmaxReplacesTheSearch) {
-  std::vector<float> x(2 * 33, 0.5f);
-  const std::uint32_t amax[] = {test::bits(1.0f), test::bits(0.5f)};
-  const Quantised got = run(GetParam(), x, 2, 33, 33, 0, amax);
-  EXPECT_EQ(got.scale[0], 1.0f / 127.0f);
-  EXPECT_EQ(got.q[0], 64);  // 63.5 to even
-  EXPECT_EQ(got.scale[1], 0.5f / 127.0f);
-  EXPECT_EQ(got.q[64], 127);
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryLevel, QuantizeRowsS8Level, testing::ValuesIn(test::levels()),
