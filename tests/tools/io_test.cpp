@@ -192,6 +192,39 @@ TEST(VectorWriter, SafetensorsIsWhatWeRead) {
   EXPECT_EQ(file.metadata().at("schema"), "test.1");
 }
 
+TEST(VectorWriter, Int8RowsInEveryFormat) {
+  const auto written_bytes = [](VectorFormat format) {
+    std::string out;
+    VectorOptions options;
+    options.format = format;
+    options.type = VectorType::kInt8;
+    options.dimensions = 3;
+    options.spool_folder = "/tmp";
+    VectorWriter writer(options, [&](std::string_view text) { out += text; });
+    const std::int8_t row[] = {-128, 0, 127};
+    writer.add(row);
+    writer.add_failed("no");
+    writer.finish();
+    return out;
+  };
+  const std::string bytes("\x80\0\x7F\0\0\0", 6);
+  EXPECT_EQ(written_bytes(VectorFormat::kJsonl),
+            "{\"index\": 0, \"embedding\": [-128, 0, 127]}\n"
+            "{\"index\": 1, \"error\": \"no\"}\n");
+  const std::string npy = written_bytes(VectorFormat::kNpy);
+  EXPECT_EQ(npy.substr(10, 59), "{'descr': '|i1', 'fortran_order': False, 'shape': (2, 3), }");
+  EXPECT_EQ(npy.substr(128), bytes);
+  const test::TempDir dir;
+  dir.write("out.safetensors", written_bytes(VectorFormat::kSafetensors));
+  const weights::Directory folder(dir.path());
+  const weights::Safetensors file(std::move(*folder.open("out.safetensors")));
+  const weights::TensorView* tensor = file.find("embeddings");
+  ASSERT_NE(tensor, nullptr);
+  EXPECT_EQ(tensor->dtype, weights::DType::kI8);
+  EXPECT_EQ(weights::shape_text(tensor->shape), "[2, 3]");
+  EXPECT_TRUE(dir.read("out.safetensors").ends_with(bytes));
+}
+
 TEST(VectorWriter, ManyRowsGoThroughAFile) {
   std::string out;
   VectorOptions options;

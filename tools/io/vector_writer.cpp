@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/core/assert.h"
 #include "weights/base/json_writer.h"
 
 namespace linnet::io {
@@ -17,6 +18,21 @@ void write_array(json::Writer& out, std::span<const float> row) {
   out.begin_array();
   for (const float x : row) out.float32(x);
   out.end_array();
+}
+
+void write_array(json::Writer& out, std::span<const std::int8_t> row) {
+  out.begin_array();
+  for (const std::int8_t x : row) out.integer(x);
+  out.end_array();
+}
+
+// The bytes of a row that has no vector.
+std::vector<std::byte> absent_row(VectorType type, std::int64_t dimensions) {
+  const auto n = static_cast<std::size_t>(dimensions);
+  if (type == VectorType::kInt8) return std::vector<std::byte>(n);
+  const std::vector<float> row(n, std::numeric_limits<float>::quiet_NaN());
+  const auto bytes = std::as_bytes(std::span(row));
+  return {bytes.begin(), bytes.end()};
 }
 
 }  // namespace
@@ -53,7 +69,8 @@ VectorWriter::VectorWriter(VectorOptions options, Sink sink)
   }
 }
 
-void VectorWriter::write_json_row(std::span<const float> row) {
+template <class T>
+void VectorWriter::write_json_row(std::span<const T> row) {
   json::Writer out;
   if (options_.format == VectorFormat::kJson) {
     sink_(rows_ == 0 ? "\n" : ",\n");
@@ -65,13 +82,24 @@ void VectorWriter::write_json_row(std::span<const float> row) {
   sink_(out.end_object().text() + "\n");
 }
 
-void VectorWriter::add(std::span<const float> row) {
+template <class T>
+void VectorWriter::add_row(std::span<const T> row) {
   if (spool_ != nullptr) {
     spool_->add(std::as_bytes(row));
   } else {
     write_json_row(row);
   }
   ++rows_;
+}
+
+void VectorWriter::add(std::span<const float> row) {
+  LINNET_ASSERT(options_.type == VectorType::kFloat32);
+  add_row(row);
+}
+
+void VectorWriter::add(std::span<const std::int8_t> row) {
+  LINNET_ASSERT(options_.type == VectorType::kInt8);
+  add_row(row);
 }
 
 void VectorWriter::add_failed(std::string_view error) {
@@ -86,30 +114,30 @@ void VectorWriter::add_failed(std::string_view error) {
       sink_(out.text() + "\n");
       break;
     case VectorFormat::kNpy:
-    case VectorFormat::kSafetensors: {
-      const std::vector<float> row(static_cast<std::size_t>(options_.dimensions),
-                                   std::numeric_limits<float>::quiet_NaN());
-      spool_->add(std::as_bytes(std::span(row)));
+    case VectorFormat::kSafetensors:
+      spool_->add(absent_row(options_.type, options_.dimensions));
       break;
-    }
   }
   ++rows_;
 }
 
 void VectorWriter::finish() {
+  const bool int8 = options_.type == VectorType::kInt8;
   const auto send = [&](std::span<const std::byte> bytes) {
     sink_({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   };
   if (options_.format == VectorFormat::kJson) {
     sink_("\n], \"errors\": [" + errors_ + "]}\n");
   } else if (options_.format == VectorFormat::kNpy) {
-    sink_(npy_header("<f4", rows_, options_.dimensions));
+    sink_(npy_header(int8 ? "|i1" : "<f4", rows_, options_.dimensions));
     send(spool_->all());
   } else if (options_.format == VectorFormat::kSafetensors) {
     weights::Metadata metadata = options_.metadata;
     metadata["schema"] = options_.schema;
-    const weights::TensorToWrite tensors[] = {
-        {"embeddings", weights::DType::kF32, {rows_, options_.dimensions}, spool_->all()}};
+    const weights::TensorToWrite tensors[] = {{"embeddings",
+                                               int8 ? weights::DType::kI8 : weights::DType::kF32,
+                                               {rows_, options_.dimensions},
+                                               spool_->all()}};
     sink_(weights::plan_safetensors(tensors, metadata).header);
     send(tensors[0].bytes);
   }

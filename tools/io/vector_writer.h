@@ -13,19 +13,23 @@
 
 namespace linnet::io {
 
-/// kJson: one object with all rows. kJsonl: an object a row. kNpy: float32 [rows, dimensions],
-/// little-endian, C order. kSafetensors: the F32 tensor "embeddings" of the same shape.
+/// kJson: one object with all rows. kJsonl: an object a row. kNpy: [rows, dimensions],
+/// little-endian, C order. kSafetensors: the tensor "embeddings" of the same shape.
 enum class VectorFormat { kJson, kJsonl, kNpy, kSafetensors };
 
 /// By the end of a file's name (.json, .jsonl, .npy, .safetensors), if it is one of these.
 std::optional<VectorFormat> vector_format_of(std::string_view path);
 
+/// The type of the values of all rows.
+enum class VectorType { kFloat32, kInt8 };
+
 struct VectorOptions {
   VectorFormat format = VectorFormat::kJsonl;
-  std::int64_t dimensions = 0;
-  std::string spool_folder;    // for the formats that begin with the number of rows
-  std::string schema;          // of kJson, and in the metadata of kSafetensors
-  weights::Metadata metadata;  // of kSafetensors
+  VectorType type = VectorType::kFloat32;
+  std::int64_t dimensions = 0;  // values of a row
+  std::string spool_folder;     // for the formats that begin with the number of rows
+  std::string schema;           // of kJson, and in the metadata of kSafetensors
+  weights::Metadata metadata;   // of kSafetensors
 };
 
 /// Writes rows of one width in the order they are given, in constant memory.
@@ -33,9 +37,11 @@ class VectorWriter {
  public:
   VectorWriter(VectorOptions options, Sink sink);
 
+  /// A row of the writer's type.
   void add(std::span<const float> row);
+  void add(std::span<const std::int8_t> row);
   /// A row that has no vector: "error" in JSONL, null in JSON, where the errors follow the rows,
-  /// and NaN in the binary formats.
+  /// and in the binary formats NaN, or zeros if the type is an integer's.
   void add_failed(std::string_view error);
   /// Writes what comes last. Without it the output is not complete.
   void finish();
@@ -43,7 +49,10 @@ class VectorWriter {
   std::int64_t rows() const { return rows_; }
 
  private:
-  void write_json_row(std::span<const float> row);
+  template <class T>
+  void add_row(std::span<const T> row);
+  template <class T>
+  void write_json_row(std::span<const T> row);
 
   VectorOptions options_;
   Sink sink_;
