@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -14,6 +15,8 @@ struct Finished {
   int exit_code = -1;  // -1 when a signal ended it
   int signal = 0;
   std::string out, err;
+  /// The most memory that it, or a program that it ran, had at a time.
+  std::int64_t peak_bytes = 0;
 };
 
 /// A program to run. Variables LINNET_* of our own environment are not passed on.
