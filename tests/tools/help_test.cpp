@@ -44,7 +44,7 @@ TEST(Help, TheTableIsSound) {
   std::set<std::string_view> names;
   for (const Command* command : linnet().commands) {
     EXPECT_TRUE(names.insert(command->name).second) << command->name;
-    EXPECT_NE(command->run, nullptr) << command->name;
+    EXPECT_NE(command->run == nullptr, command->task_option == nullptr) << command->name;
     EXPECT_FALSE(command->summary.empty()) << command->name;
     std::set<std::string_view> options, letters;
     for_each_option(*command, [&](const Option& option) {
@@ -58,6 +58,22 @@ TEST(Help, TheTableIsSound) {
       EXPECT_EQ(option.name.find('_'), std::string_view::npos) << option.name;
     });
   }
+}
+
+TEST(Help, EveryTaskHasOneCommand) {
+  std::set<std::string_view> tasks, choices;
+  for (const Command* command : linnet().commands) {
+    for_each_choice(command->tasks, [&](std::string_view task) {
+      EXPECT_TRUE(tasks.insert(task).second) << task;
+      EXPECT_EQ(find_task(linnet(), task), command) << task;
+    });
+    if (command->task_option == nullptr) continue;
+    for_each_choice(command->task_option->choices,
+                    [&](std::string_view task) { choices.insert(task); });
+  }
+  EXPECT_EQ(tasks, choices);
+  EXPECT_EQ(find_task(linnet(), "no-such-task"), nullptr);
+  EXPECT_EQ(find_command(linnet(), "pipeline"), find_command(linnet(), "run"));
 }
 
 TEST(Help, OverviewListsEveryCommand) {
@@ -111,6 +127,8 @@ TEST(Completion, ProposesWhatTheTableHas) {
   EXPECT_EQ(completions("linnet version --ker", 2), "--kernels\n");
   EXPECT_EQ(completions("linnet version --log-format ''", 3), "text json\n");
   EXPECT_EQ(completions("linnet tokenize --model /et", 3), "/etc\n");
+  EXPECT_EQ(completions("linnet run --task fill", 3), "fill-mask\n");
+  EXPECT_EQ(completions("linnet run --task question-answering --doc", 4), "--doc-stride\n");
   for (const Command* command : linnet().commands) {
     const std::string all = " " + completions("linnet " + std::string(command->name) + " --", 2);
     for_each_option(*command, [&](const Option& option) {

@@ -31,6 +31,7 @@ TEST(Program, HelpAndVersionAreNoErrors) {
                                                                  {"tokenize", "--version"},
                                                                  {"tokenize", "--help", "--bogus"},
                                                                  {"completion", "bash"},
+                                                                 {"run", "--help"},
                                                                  {"man"},
                                                                  {"man", "version"}}) {
     const Finished done = run(linnet(words));
@@ -49,6 +50,10 @@ TEST(Program, UsageErrors) {
                                                                  {"completion", "tcsh"},
                                                                  {"version", "--bogus"},
                                                                  {"version", "word"},
+                                                                 {"run"},
+                                                                 {"run", "--task"},
+                                                                 {"run", "--task", "fil-mask"},
+                                                                 {"run", "--", "--task", "ner"},
                                                                  {"version", "--config"},
                                                                  {"tokenize", "text"}}) {
     const Finished done = run(linnet(words));
@@ -58,6 +63,17 @@ TEST(Program, UsageErrors) {
   }
   EXPECT_TRUE(has(run(linnet({"version", "--kernel"})).err, "did you mean --kernels?"));
   EXPECT_TRUE(has(run(linnet({"verison"})).err, "did you mean version?"));
+}
+
+TEST(Program, ACommandByItsTask) {
+  const std::string fill = run(linnet({"fill", "--help"})).out;
+  EXPECT_EQ(run(linnet({"run", "--task", "fill-mask", "--help"})).out, fill);
+  EXPECT_EQ(run(linnet({"run", "--help", "--task=fill-mask"})).out, fill);
+  EXPECT_EQ(run(linnet({"pipeline", "--task", "fill-mask", "--help"})).out, fill);
+  EXPECT_TRUE(has(run(linnet({"run", "--task", "fil-mask"})).err, "did you mean fill-mask?"));
+  // The command's own rules hold for the words that are left.
+  EXPECT_TRUE(has(run(linnet({"run", "--task", "ner", "x"})).err, "--model"));
+  EXPECT_TRUE(has(run(linnet({"run", "--task", "ner", "--bogus"})).err, "unknown option --bogus"));
 }
 
 TEST(Program, RuntimeErrors) {

@@ -30,6 +30,25 @@ std::string option_names(const Command& command) {
   return names;
 }
 
+// A command named by its task has the options of the one that does it.
+std::string task_cases(const Program& program) {
+  std::string cases;
+  for (const Command* by_task : program.commands) {
+    if (by_task->task_option == nullptr) continue;
+    for (const Command* command : program.commands) {
+      for_each_choice(command->tasks, [&](std::string_view task) {
+        cases += "      " + std::string(by_task->name) + ":--" +
+                 std::string(by_task->task_option->name) + ":" + std::string(task) +
+                 ") command=" + std::string(command->name) + " ;;\n";
+      });
+    }
+  }
+  if (cases.empty()) return "";
+  return "  for ((i = 3; i < COMP_CWORD; i++)); do\n"
+         "    case $command:${COMP_WORDS[i-1]}:${COMP_WORDS[i]} in\n" +
+         cases + "    esac\n  done\n";
+}
+
 }  // namespace
 
 std::string bash_completion(const Program& program) {
@@ -45,13 +64,14 @@ std::string bash_completion(const Program& program) {
       "--help --version' -- \"$word\"))\n"
       "    return\n"
       "  fi\n"
-      "  case ${COMP_WORDS[1]}:$before in\n";
+      "  local command=${COMP_WORDS[1]} i\n" +
+      task_cases(program) + "  case $command:$before in\n";
   for (const Command* command : program.commands) {
     for_each_option(*command, [&](const Option& option) {
       if (option.kind != Kind::kFlag) value_case(out, *command, option);
     });
   }
-  out += "  esac\n  case ${COMP_WORDS[1]} in\n";
+  out += "  esac\n  case $command in\n";
   for (const Command* command : program.commands) {
     out += "    " + std::string(command->name) + ") options='" + option_names(*command) + "' ;;\n";
   }

@@ -20,9 +20,19 @@ const Option* find_letter(const Command& command, std::string_view letter) {
 
 const Command* find_command(const Program& program, std::string_view name) {
   for (const Command* command : program.commands) {
-    if (command->name == name) return command;
+    if (command->name == name || (!name.empty() && command->alias == name)) return command;
   }
   return nullptr;
+}
+
+const Command* find_task(const Program& program, std::string_view task) {
+  const Command* found = nullptr;
+  for (const Command* command : program.commands) {
+    for_each_choice(command->tasks, [&](std::string_view name) {
+      if (name == task) found = command;
+    });
+  }
+  return found;
 }
 
 }  // namespace linnet::cli

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <span>
@@ -37,6 +38,10 @@ struct Command {
   std::string_view examples = {};     // one command a line, each after a line with '# '
   std::span<const Option* const> options = {};
   int (*run)(const Arguments&, Console&) = nullptr;  // gives the exit code
+  std::string_view tasks = {};  // what it does, by the names of transformers: "ner|..."
+  std::string_view alias = {};  // another name
+  /// Instead of `run`: the choice option whose value is the task of the command to run.
+  const Option* task_option = nullptr;
 };
 
 /// A program with sub-commands.
@@ -66,8 +71,20 @@ inline constexpr const Option* kEveryCommand[] = {&kConfig, &kLogFormat, &kHelp,
 const Option* find_option(const Command& command, std::string_view name);
 /// The same by its letters, the text after one '-'.
 const Option* find_letter(const Command& command, std::string_view letter);
-/// The command with this name, or null.
+/// The command with this name or alias, or null.
 const Command* find_command(const Program& program, std::string_view name);
+/// The command that does this task, or null.
+const Command* find_task(const Program& program, std::string_view task);
+
+/// f(part) for each part of "a|b|c".
+template <class F>
+void for_each_choice(std::string_view choices, F&& f) {
+  while (!choices.empty()) {
+    const std::size_t bar = std::min(choices.find('|'), choices.size());
+    f(choices.substr(0, bar));
+    choices.remove_prefix(std::min(bar + 1, choices.size()));
+  }
+}
 
 /// f(option) for each option of the command, then for those of every command.
 template <class F>

@@ -39,6 +39,44 @@ bool asks_for(WordSpan words, std::string_view name, std::string_view letter) {
                                  : "; did you mean " + std::string(near) + "?"));
 }
 
+[[noreturn]] void refuse_task(const Option& option, std::string_view task) {
+  std::vector<std::string_view> names;
+  std::string list;
+  for_each_choice(option.choices, [&](std::string_view name) {
+    list += (list.empty() ? "" : ", ") + std::string(name);
+    names.push_back(name);
+  });
+  const std::string_view near = nearest(task, names);
+  throw UsageError("--" + std::string(option.name) + ": found " + quote(task) +
+                   (near.empty() ? "" : "; did you mean " + std::string(near) + "?") +
+                   "; expected one of " + list);
+}
+
+struct Selection {
+  const Command* command;
+  std::vector<const char*> words;  // without the option that selected it
+};
+
+// The command that `words` name by their task, or the given one if they name none.
+Selection select(const Program& program, const Command& command, WordSpan words) {
+  Selection selected{&command, {words.begin(), words.end()}};
+  if (command.task_option == nullptr) return selected;
+  const std::string option = "--" + std::string(command.task_option->name);
+  for (std::size_t i = 0; i < words.size() && std::string_view(words[i]) != "--"; ++i) {
+    const std::string_view word = words[i];
+    const bool attached = word.starts_with(option + "=");
+    if (word != option && !attached) continue;
+    if (!attached && i + 1 == words.size()) break;
+    const std::string_view task = attached ? word.substr(option.size() + 1) : words[i + 1];
+    selected.command = find_task(program, task);
+    if (selected.command == nullptr) refuse_task(*command.task_option, task);
+    const auto at = selected.words.begin() + static_cast<std::ptrdiff_t>(i);
+    selected.words.erase(at, at + (attached ? 1 : 2));
+    break;
+  }
+  return selected;
+}
+
 int dispatch(const Program& program, WordSpan words, Console& console) {
   if (words.empty()) throw UsageError("no command\n" + overview(program));
   const std::string_view first = words[0];
@@ -54,6 +92,9 @@ int dispatch(const Program& program, WordSpan words, Console& console) {
   const std::string_view name = helps ? words[1] : first;
   const Command* command = find_command(program, name);
   if (command == nullptr) refuse_command(program, name);
+  const Selection selected = select(program, *command, words.subspan(1));
+  command = selected.command;
+  words = selected.words;
   if (helps || asks_for(words, "--help", "-h")) {
     console.out.write(help(program, *command));
     return kDone;
@@ -62,8 +103,12 @@ int dispatch(const Program& program, WordSpan words, Console& console) {
     console.out.write(version_text());
     return kDone;
   }
+  if (command->task_option != nullptr) {
+    throw UsageError(std::string(name) + " needs --" + std::string(command->task_option->name) +
+                     " " + std::string(command->task_option->value));
+  }
   const Arguments arguments(
-      program, *command, split_words(*command, words.subspan(1)),
+      program, *command, split_words(*command, words),
       [](const char* variable) -> const char* { return std::getenv(variable); });
   if (arguments.text(kLogFormat) == "json") console.log.set_format(LogFormat::kJson);
   return command->run(arguments, console);

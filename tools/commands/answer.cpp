@@ -213,6 +213,7 @@ constinit const cli::Command kAnswer{
         "linnet answer --model DIR --input squad.jsonl --handle-impossible-answer\n",
     .options = kOptions,
     .run = run,
+    .tasks = "question-answering",
 };
 
 }  // namespace linnet::commands

@@ -101,6 +101,7 @@ constinit const cli::Command kClassify{
         "--text-pair-column sentence2 --top-k 0\n",
     .options = kOptions,
     .run = run,
+    .tasks = "text-classification|sentiment-analysis",
 };
 
 }  // namespace linnet::commands

@@ -17,6 +17,7 @@ extern const cli::Command kForward;
 extern const cli::Command kInspect;
 extern const cli::Command kMan;
 extern const cli::Command kRerank;
+extern const cli::Command kRun;
 extern const cli::Command kSearch;
 extern const cli::Command kSimilar;
 extern const cli::Command kTag;

@@ -237,6 +237,7 @@ constinit const cli::Command kEmbed{
         "--calibration-file sample.txt\n",
     .options = kOptions,
     .run = run,
+    .tasks = "feature-extraction",
 };
 
 }  // namespace linnet::commands

@@ -121,6 +121,7 @@ constinit const cli::Command kFill{
         "linnet fill --model DIR --targets flour --targets water \"Bread is made of [MASK].\"\n",
     .options = kOptions,
     .run = run,
+    .tasks = "fill-mask",
 };
 
 }  // namespace linnet::commands

@@ -116,6 +116,7 @@ constinit const cli::Command kRerank{
         "Riga.\"\n",
     .options = kOptions,
     .run = run,
+    .tasks = "rerank",
 };
 
 }  // namespace linnet::commands

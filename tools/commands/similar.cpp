@@ -112,6 +112,7 @@ constinit const cli::Command kSimilar{
         "late\"\n",
     .options = kOptions,
     .run = run,
+    .tasks = "sentence-similarity",
 };
 
 }  // namespace linnet::commands

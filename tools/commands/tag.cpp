@@ -119,6 +119,7 @@ constinit const cli::Command kTag{
         "linnet tag --model DIR --input docs.txt --aggregation-strategy first --stride 64\n",
     .options = kOptions,
     .run = run,
+    .tasks = "token-classification|ner",
 };
 
 }  // namespace linnet::commands

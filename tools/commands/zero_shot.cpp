@@ -105,6 +105,7 @@ constinit const cli::Command kZeroShot{
         "resigned\"\n",
     .options = kOptions,
     .run = run,
+    .tasks = "zero-shot-classification",
 };
 
 }  // namespace linnet::commands
