@@ -22,7 +22,8 @@ KernelTable reference_table() noexcept {
           .attention_f32 = {level::attention_f32_scratch_floats, level::attention_f32},
           .pack_s8 = level::pack_s8,
           .quantize_rows_s8 = level::quantize_rows_s8,
-          .gemm_s8 = {0, level::gemm_s8}};
+          .gemm_s8 = {0, level::gemm_s8},
+          .layer_norm_s8 = level::layer_norm_s8};
 }
 
 void lay_avx2(KernelTable& t) noexcept {
@@ -36,6 +37,7 @@ void lay_avx2(KernelTable& t) noexcept {
   t.normalize_l2_f32 = level::normalize_l2_f32;
   t.attention_f32 = {level::attention_f32_scratch_floats, level::attention_f32};
   t.quantize_rows_s8 = level::quantize_rows_s8;
+  t.layer_norm_s8 = level::layer_norm_s8;
   t.gemm_s8 = {0, level::gemm_s8};
 }
 
@@ -55,6 +57,7 @@ void lay_avx512(KernelTable& t) noexcept {
   t.normalize_l2_f32 = level::normalize_l2_f32;
   t.attention_f32 = {level::attention_f32_scratch_floats, level::attention_f32};
   t.quantize_rows_s8 = level::quantize_rows_s8;
+  t.layer_norm_s8 = level::layer_norm_s8;
 }
 
 void lay_avx512_vnni(KernelTable& t) noexcept {
@@ -123,7 +126,8 @@ std::array<SlotInfo, kSlots> slots(const KernelTable& table) noexcept {
           of("attention_f32", [](const KernelTable& t) { return t.attention_f32.run; }),
           of("pack_s8", [](const KernelTable& t) { return t.pack_s8; }),
           of("quantize_rows_s8", [](const KernelTable& t) { return t.quantize_rows_s8; }),
-          of("gemm_s8", [](const KernelTable& t) { return t.gemm_s8.run; })};
+          of("gemm_s8", [](const KernelTable& t) { return t.gemm_s8.run; }),
+          of("layer_norm_s8", [](const KernelTable& t) { return t.layer_norm_s8; })};
 }
 
 }  // namespace linnet::kernels

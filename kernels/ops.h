@@ -128,6 +128,22 @@ using LayerNormF32Fn = void (*)(float* y, float* mean, float* rstd, const float*
                                 const float* gamma, const float* beta, std::int64_t M,
                                 std::int64_t D, float eps) noexcept;
 
+/// layer_norm_f32 of x into y, then quantize_rows_s8 of y into q and scale, bit for bit: y for the
+/// residual, q for the next product. In place ok (y == x).
+struct LayerNormS8Args {
+  float* y = nullptr;         // [M, D]
+  std::uint8_t* q = nullptr;  // [M, padded_k(D)]
+  std::int64_t ldq = 0;
+  float* scale = nullptr;        // [M]
+  const float* x = nullptr;      // [M, D]
+  const float* gamma = nullptr;  // [D]
+  const float* beta = nullptr;   // [D]
+  std::int64_t M = 0, D = 0;
+  float eps = 0;
+  std::uint8_t shift = 0;  // as in QuantizeRowsS8Args
+};
+using LayerNormS8Fn = void (*)(const LayerNormS8Args& args) noexcept;
+
 /// y[m,:] = exp(x[m,:] - max) · (1 / Σ). In place ok.
 using SoftmaxF32Fn = void (*)(float* y, std::int64_t ldy, const float* x, std::int64_t ldx,
                               std::int64_t M, std::int64_t N) noexcept;

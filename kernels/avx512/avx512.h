@@ -18,6 +18,7 @@ void quantize_rows_s8(const QuantizeRowsS8Args& args) noexcept;
 
 void layer_norm_f32(float* y, float* mean, float* rstd, const float* x, const float* gamma,
                     const float* beta, std::int64_t M, std::int64_t D, float eps) noexcept;
+void layer_norm_s8(const LayerNormS8Args& args) noexcept;
 
 void softmax_f32(float* y, std::int64_t ldy, const float* x, std::int64_t ldx, std::int64_t M,
                  std::int64_t N) noexcept;

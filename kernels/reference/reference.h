@@ -22,6 +22,7 @@ void pack_s8(std::int8_t* packed, const std::int8_t* w, std::int64_t stride_n,
 
 void layer_norm_f32(float* y, float* mean, float* rstd, const float* x, const float* gamma,
                     const float* beta, std::int64_t M, std::int64_t D, float eps) noexcept;
+void layer_norm_s8(const LayerNormS8Args& args) noexcept;
 
 void softmax_f32(float* y, std::int64_t ldy, const float* x, std::int64_t ldx, std::int64_t M,
                  std::int64_t N) noexcept;

@@ -187,6 +187,18 @@ void rows(Input& in) {
     y.insert(y.end(), rstd.begin(), rstd.end());
     return y;
   });
+  every_level("layer_norm_s8", [&](const KernelTable& table) {
+    std::vector<float> y(x.size()), scale(static_cast<std::size_t>(M));
+    std::vector<std::uint8_t> q(static_cast<std::size_t>(M * padded_k(D)));
+    LayerNormS8Args a = {.y = y.data(), .q = q.data(), .ldq = padded_k(D), .scale = scale.data()};
+    a.x = x.data(), a.gamma = gamma.data(), a.beta = beta.data();
+    a.M = M, a.D = D, a.eps = 1e-12f, a.shift = table.gemm_s8.shift;
+    table.layer_norm_s8(a);
+    const std::vector<float> bytes = as_floats(q, a.shift);
+    y.insert(y.end(), scale.begin(), scale.end());
+    y.insert(y.end(), bytes.begin(), bytes.end());
+    return y;
+  });
   every_level("softmax_f32", [&](const KernelTable& table) {
     std::vector<float> y(x.size());
     table.softmax_f32(y.data(), D, x.data(), D, M, D);
