@@ -218,17 +218,21 @@ std::vector<Answers> QuestionAnswerer::answer(std::span<const Question> question
 
   const std::vector<std::vector<std::int64_t>> starts = window_starts(batch, texts);
   std::vector<Answers> results(texts.size());
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    results[i].error = texts[i].error;
-    if (!texts[i].error.empty()) continue;
-    std::vector<Columns> columns;
-    for (std::size_t w = 0; w < texts[i].windows.size(); ++w) {
-      const Encoding& window = texts[i].windows[w];
-      columns.emplace_back(window, logits.slice_rows(starts[i][w], starts[i][w] + window.size()));
-    }
-    results[i] = options.null_score_diff_threshold ? squad_answers(texts[i], columns, options)
-                                                   : pipeline_answers(texts[i], columns, options);
-  }
+  for_each_on_all_threads(
+      session_.threads(), static_cast<std::int64_t>(results.size()), [&](std::int64_t row) {
+        const auto i = static_cast<std::size_t>(row);
+        results[i].error = texts[i].error;
+        if (!texts[i].error.empty()) return;
+        std::vector<Columns> columns;
+        for (std::size_t w = 0; w < texts[i].windows.size(); ++w) {
+          const Encoding& window = texts[i].windows[w];
+          columns.emplace_back(window,
+                               logits.slice_rows(starts[i][w], starts[i][w] + window.size()));
+        }
+        results[i] = options.null_score_diff_threshold
+                         ? squad_answers(texts[i], columns, options)
+                         : pipeline_answers(texts[i], columns, options);
+      });
   return results;
 }
 

@@ -153,16 +153,18 @@ std::vector<Tags> TokenTagger::tag(std::span<const std::string_view> texts,
 
   const std::vector<std::vector<std::int64_t>> starts = window_starts(batch, windowed);
   std::vector<Tags> results(windowed.size());
-  for (std::size_t i = 0; i < windowed.size(); ++i) {
-    results[i].error = windowed[i].error;
-    if (!windowed[i].error.empty()) continue;
-    Tagger tagger(model_, options, windowed[i].text.first);
-    for (std::size_t w = 0; w < windowed[i].windows.size(); ++w) {
-      const Encoding& window = windowed[i].windows[w];
-      tagger.add(window, logits.slice_rows(starts[i][w], starts[i][w] + window.size()));
-    }
-    results[i].entities = tagger.finish();
-  }
+  for_each_on_all_threads(
+      session_.threads(), static_cast<std::int64_t>(results.size()), [&](std::int64_t row) {
+        const auto i = static_cast<std::size_t>(row);
+        results[i].error = windowed[i].error;
+        if (!windowed[i].error.empty()) return;
+        Tagger tagger(model_, options, windowed[i].text.first);
+        for (std::size_t w = 0; w < windowed[i].windows.size(); ++w) {
+          const Encoding& window = windowed[i].windows[w];
+          tagger.add(window, logits.slice_rows(starts[i][w], starts[i][w] + window.size()));
+        }
+        results[i].entities = tagger.finish();
+      });
   return results;
 }
 

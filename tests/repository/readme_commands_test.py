@@ -40,6 +40,11 @@ class ReadmeCommands(unittest.TestCase):
         self.assertEqual(self.check(self.console("$ greet you; false", "hello you")), 1)
         self.assertEqual(self.check(self.console("$ no_such_program")), 1)
 
+    def test_a_model_that_is_not_here(self):
+        absent = self.console("$ greet models/no-such-model", "...")
+        self.assertEqual(self.check(absent), 77)
+        self.assertEqual(self.check(absent + self.console("$ greet you", "hello me")), 1)
+
     def test_cpp(self):
         block = f"{FENCE}cpp\nint f(int x) {{\n  return x;\n}}\n{FENCE}\n"
         self.assertEqual(self.check(block, a="int f(int x) { return x; }\n"), 0)

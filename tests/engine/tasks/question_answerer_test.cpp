@@ -56,6 +56,22 @@ TEST(QuestionAnswerer, AnswersAsThePipelineOfTransformers) {
   }
 }
 
+// As in engine/tasks/README.md.
+TEST(QuestionAnswerer, TheExampleOfTheReadme) {
+  LINNET_NEEDS(folder());
+  const TaskModel model =
+      load_task_model(folder(), {.isa = choose_isa(), .head = HeadKind::kQuestionAnswering});
+  QuestionAnswerer answerer(model, {.threads = 2});
+
+  const std::string_view questions[] = {"Who ran the bakery?", "What was sold?"};
+  const std::string_view context = "Ada Kalnins ran the bakery for forty years and sold rye bread.";
+  std::vector<std::string> answers;
+  for (const Answers& found : answerer.answer(questions, context, {.max_answer_len = 5})) {
+    answers.push_back(found.error.empty() ? found.answers[0].answer : found.error);
+  }
+  EXPECT_EQ(answers, (std::vector<std::string>{"Ada Kalnins", "rye bread"}));
+}
+
 // The answers of the first validation questions, as the scripts that made the checkpoint have them.
 TEST(QuestionAnswerer, DecidesAsEvaluationsOnSquadDo) {
   const auto file = test::data_dir() / "squad/dev-v2.0.json";
