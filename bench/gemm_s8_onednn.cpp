@@ -1,11 +1,15 @@
 // INT8 products against oneDNN, interleaved: bench_gemm_s8_onednn [--cold] [--level NAME]
-// [--rounds N] [--m ROWS] [--epilogue none|gelu|requantize]
+// [--rounds N] [--m ROWS] [--n COLUMNS --k INNER] [--epilogue none|gelu|requantize]
+// [--pages huge|small]
 //
-// hot: the same weights in every call; cold: cycling through 256 MB of weights on 2 MB pages, which
-// is what a model sees. Packing of weights and quantising of x are excluded on both sides, bias is
-// included. requantize ends in INT8: here with a scale for each row, found in the same call; there
-// with one constant scale, which is less work. One thread.
+// hot: the same weights in every call; cold: cycling through 256 MB of weights, which is what a
+// model sees. All memory is on 2 MB pages (huge) or 4 KB pages (small). Packing of weights and
+// quantising of x are excluded on both sides, bias is included. A level without AVX-512 meets
+// oneDNN capped to it, with x unsigned and below 128: what oneDNN is fastest with there, and exact
+// without VNNI. requantize ends in INT8: here with a scale for each row, found in the same call;
+// there with one constant scale, which is less work. One thread.
 #include <omp.h>
+#include <sys/prctl.h>
 
 #include <algorithm>
 #include <cmath>
@@ -36,6 +40,8 @@ struct Options {
   Isa isa = kernels::supported_isas().back();
   int rounds = 60;
   std::int64_t only_m = 0;
+  Product only = {0, 0};
+  bool small_pages = false;
   Epilogue epilogue = Epilogue::kNone;
 };
 
@@ -44,6 +50,7 @@ constexpr std::int64_t kChunk = 64;
 
 std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
 
+/// Numbers in -127 .. 127.
 void fill(std::int8_t* x, std::size_t n) {
   std::uint32_t state = 12345;
   for (std::size_t i = 0; i < n; ++i) {
@@ -58,6 +65,7 @@ class Cell {
   Cell(const Options& o, std::int64_t M, Product p, std::int64_t copies)
       : table_(kernels::make_table(o.isa)),
         epilogue_(o.epilogue),
+        unsigned_x_(o.isa < Isa::kAvx512),
         m_(M),
         p_(p),
         copies_(copies),
@@ -77,6 +85,9 @@ class Cell {
     std::vector<std::int8_t> w(size(p.N * p.K));
     fill(w.data(), w.size());
     fill(their_x_.data(), size(M * p.K));
+    if (unsigned_x_) {
+      for (std::size_t i = 0; i < size(M * p.K); ++i) their_x_.data()[i] &= 127;
+    }
     for (std::size_t i = 0; i < size(M * p.K); ++i) {
       x_.data()[i] = static_cast<std::uint8_t>(their_x_.data()[i] + table_.gemm_s8.shift);
     }
@@ -139,7 +150,8 @@ class Cell {
     using Tag = memory::format_tag;
     const auto s8 = memory::data_type::s8, f32 = memory::data_type::f32;
     const bool to_s8 = epilogue_ == Epilogue::kRequantize;
-    const memory::desc x({m_, p_.K}, s8, Tag::ab), any({p_.N, p_.K}, s8, Tag::any);
+    const auto x_type = unsigned_x_ ? memory::data_type::u8 : s8;
+    const memory::desc x({m_, p_.K}, x_type, Tag::ab), any({p_.N, p_.K}, s8, Tag::any);
     const memory::desc plain({p_.N, p_.K}, s8, Tag::ab), b({p_.N}, f32, Tag::a);
     const memory::desc y({m_, p_.N}, to_s8 ? s8 : f32, Tag::ab);
     const dnnl::inner_product_forward::desc d(dnnl::prop_kind::forward_inference, x, any, b, y);
@@ -171,6 +183,7 @@ class Cell {
 
   kernels::KernelTable table_;
   Epilogue epilogue_;
+  bool unsigned_x_;
   std::int64_t m_;
   Product p_;
   std::int64_t copies_, turn_ = 0, their_turn_ = 0;
@@ -211,10 +224,11 @@ void print_cell(const Options& o, std::int64_t M, Product p, double peak, double
 void run(const Options& o) {
   const dnnl_version_t* v = dnnl_version();
   std::printf(
-      "# level %s, oneDNN %d.%d.%d, weights %s, 1 thread, clock %.2f GHz, peak %.0f GOP/s, memory "
+      "# level %s, oneDNN %d.%d.%d, weights %s, %s pages, 1 thread, clock %.2f GHz, peak %.0f "
+      "GOP/s, memory "
       "%.1f GB/s\n",
-      kernels::name(o.isa), v->major, v->minor, v->patch, o.cold ? "cold" : "hot", clock_ghz(),
-      peak_gops_s8(o.isa), memory_gbytes());
+      kernels::name(o.isa), v->major, v->minor, v->patch, o.cold ? "cold" : "hot",
+      o.small_pages ? "4 KB" : "2 MB", clock_ghz(), peak_gops_s8(o.isa), memory_gbytes());
   std::printf(
       "#   M     N     K  p25     p50     ours    oneDNN   share   weights       difference\n");
   std::vector<std::int64_t> rows = {1, 8, 32, 128};
@@ -223,9 +237,11 @@ void run(const Options& o) {
   for (const std::int64_t M : rows) {
     const double peak = peak_gops_s8(o.isa);
     double log_sum = 0;
-    for (const Product& p : kProducts) print_cell(o, M, p, peak, &log_sum);
+    std::vector<Product> products(kProducts.begin(), kProducts.end());
+    if (o.only.N != 0) products = {o.only};
+    for (const Product& p : products) print_cell(o, M, p, peak, &log_sum);
     std::printf("# M = %ld: geometric mean of p25 %.3f, peak %.0f GOP/s, memory %.1f GB/s\n",
-                static_cast<long>(M), std::exp(log_sum / static_cast<double>(kProducts.size())),
+                static_cast<long>(M), std::exp(log_sum / static_cast<double>(products.size())),
                 peak, memory_gbytes());
   }
 }
@@ -235,6 +251,28 @@ bool parse_epilogue(const std::string& text, Epilogue& epilogue) {
   if (text == "gelu") epilogue = Epilogue::kGelu;
   if (text == "requantize") epilogue = Epilogue::kRequantize;
   return text == "none" || text == "gelu" || text == "requantize";
+}
+
+bool parse_count(const char* text, std::int64_t& n) {
+  n = std::atoi(text);
+  return n > 0;
+}
+
+/// One option that has a value. False when there is none of that name, or the value is no good.
+bool parse(const std::string& name, const std::string& value, Options& o) {
+  std::int64_t rounds = 0;
+  if (name == "--level") return kernels::parse_isa(value, o.isa);
+  if (name == "--m") return parse_count(value.c_str(), o.only_m);
+  if (name == "--n") return parse_count(value.c_str(), o.only.N);
+  if (name == "--k") return parse_count(value.c_str(), o.only.K);
+  if (name == "--epilogue") return parse_epilogue(value, o.epilogue);
+  if (name == "--pages") {
+    o.small_pages = value == "small";
+    return o.small_pages || value == "huge";
+  }
+  if (name != "--rounds" || !parse_count(value.c_str(), rounds)) return false;
+  o.rounds = static_cast<int>(rounds);
+  return true;
 }
 
 /// A capped level meets a capped opponent.
@@ -254,26 +292,24 @@ void cap_onednn(Isa isa) {
 int main(int argc, char** argv) {
   linnet::bench::Options o;
   for (int i = 1; i < argc; ++i) {
-    const std::string arg = argv[i];
     const char* value = i + 1 < argc ? argv[i + 1] : "";
-    if (arg == "--cold") {
+    if (std::string(argv[i]) == "--cold") {
       o.cold = true;
-    } else if (arg == "--level" && linnet::kernels::parse_isa(value, o.isa)) {
-      ++i;
-    } else if (arg == "--rounds" && std::atoi(value) > 0) {
-      o.rounds = std::atoi(argv[++i]);
-    } else if (arg == "--m" && std::atoi(value) > 0) {
-      o.only_m = std::atoi(argv[++i]);
-    } else if (arg == "--epilogue" && linnet::bench::parse_epilogue(value, o.epilogue)) {
+    } else if (linnet::bench::parse(argv[i], value, o)) {
       ++i;
     } else {
       std::fprintf(stderr,
-                   "usage: %s [--cold] [--level NAME] [--rounds N] [--m ROWS] [--epilogue "
-                   "none|gelu|requantize]\n",
+                   "usage: %s [--cold] [--level NAME] [--rounds N] [--m ROWS] [--n COLUMNS --k "
+                   "INNER] [--epilogue none|gelu|requantize] [--pages huge|small]\n",
                    argv[0]);
       return 2;
     }
   }
+  if ((o.only.N == 0) != (o.only.K == 0)) {
+    std::fprintf(stderr, "%s: --n and --k belong together\n", argv[0]);
+    return 2;
+  }
+  if (o.small_pages) prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
   linnet::bench::cap_onednn(o.isa);
   omp_set_num_threads(1);
   linnet::bench::run(o);

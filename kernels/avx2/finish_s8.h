@@ -25,5 +25,43 @@ inline void finish_row_s8(const GemmS8Args& a, std::int64_t m, std::int64_t n, s
   });
 }
 
+/// Where a block of sums begins in y, and how many of its columns exist.
+struct BlockS8 {
+  std::int64_t m, n, width;
+};
+
+/// R rows and V vectors of columns whose sums are in registers.
+template <int R, int V>
+[[gnu::always_inline]] inline void finish_s8(const GemmS8Args& a, const BlockS8& b,
+                                             const __m256i (&acc)[R][V]) {
+  if (a.activation != Activation::kNone || b.width < 8 * V) {
+    alignas(32) float tile[R][8 * V];
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) {
+        _mm256_store_ps(&tile[r][8 * v], _mm256_castsi256_ps(acc[r][v]));
+      }
+    }
+    for (int r = 0; r < R; ++r) finish_row_s8(a, b.m + r, b.n, b.width, tile[r]);
+    return;
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+    const __m256 row_scale = _mm256_set1_ps(a.x_scale[b.m + r]);
+    float* y = a.y + (b.m + r) * a.ldy + b.n;
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) {
+      const __m256 scale = _mm256_loadu_ps(a.w_scale + b.n + 8 * v);
+      const __m256 bias = a.bias != nullptr ? _mm256_loadu_ps(a.bias + b.n + 8 * v) : Vec::splat(0);
+      __m256 sum = Vec::fma(_mm256_cvtepi32_ps(acc[r][v]) * row_scale, scale, bias);
+      if (a.residual != nullptr) {
+        sum = _mm256_loadu_ps(a.residual + (b.m + r) * a.ld_residual + b.n + 8 * v) + sum;
+      }
+      _mm256_storeu_ps(y + 8 * v, sum);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace linnet::kernels::avx2

@@ -5,9 +5,9 @@
 
 // y = x·Wᵀ of INT8 operands in vectors of 8 columns x 4 k, for the levels that have 16 registers.
 // Dot is how a level multiplies:
-//   Row            4 bytes of a row of x, as many times as a vector holds
-//   row(x)         loads one
-//   add(acc, r, w) acc + the products of r with w, summed over 4 k
+//   Row, Column    4 bytes of a row of x as many times as a vector holds; a vector of weights
+//   row(x)         loads one            column(w)      loads the other
+//   add(acc, r, c) acc + the products of r with c, summed over 4 k
 //   kRows          rows of a block    kShift    GemmS8::shift
 namespace linnet::kernels::avx2 {
 namespace {
@@ -18,6 +18,9 @@ struct Columns {
   const std::int8_t *begin, *w;  // int32 where the sums begin, int8 weights
   std::int64_t pitch, n, width;
 };
+
+/// Keeps a sum in its register: the compiler would store it in every step.
+[[gnu::always_inline]] inline void pin(__m256i& sum) { asm("" : "+x"(sum)); }
 
 inline __m256i load_bytes(const std::int8_t* p) {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
@@ -49,41 +52,32 @@ void block_s8(const GemmS8Args& a, const Columns& c, std::int64_t m, std::int64_
         const typename Dot::Row row = Dot::row(x + r * a.ldx + k + 4 * s);
 #pragma GCC unroll 8
         for (int v = 0; v < V; ++v) {
-          acc[s][r][v] = Dot::add(acc[s][r][v], row, load_bytes(w + 32 * v));
+          acc[s][r][v] = Dot::add(acc[s][r][v], row, Dot::column(w + 32 * v));
+          pin(acc[s][r][v]);
         }
       }
     }
   }
-  alignas(32) float tile[R][8 * V];
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-    for (int v = 0; v < V; ++v) {
 #pragma GCC unroll 4
-      for (int s = 1; s < S; ++s) acc[0][r][v] = _mm256_add_epi32(acc[0][r][v], acc[s][r][v]);
-      _mm256_store_ps(&tile[r][8 * v], _mm256_castsi256_ps(acc[0][r][v]));
+  for (int s = 1; s < S; ++s) {
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) acc[0][r][v] = _mm256_add_epi32(acc[0][r][v], acc[s][r][v]);
     }
   }
-  for (int r = 0; r < R; ++r) finish_row_s8(a, m + r, c.n, c.width, tile[r]);
+  finish_s8<R, V>(a, {m, c.n, c.width}, acc[0]);
 }
 
 using BlockS8Fn = void (*)(const GemmS8Args&, const Columns&, std::int64_t, std::int64_t);
 
-/// The kernels for R rows: a whole panel of 48 columns at once when the rows are few, and 16.
-template <class Dot, int R>
-struct BlocksS8 {
-  static constexpr bool kFew = R <= 2;
-  static constexpr BlockS8Fn whole = kFew     ? block_s8 < Dot, R, kFew ? 6 : 2,
-                             R == 1 ? 2 : 1 > : nullptr;
-  static constexpr BlockS8Fn narrow = block_s8 < Dot, R, 2, R <= 3 ? 2 : 1 > ;
-};
-
-template <class Dot>
+/// The rows of one block. One or two rows take a whole panel of 48 columns at once, with FewDot.
+template <class Dot, class FewDot>
 void rows_s8(const GemmS8Args& a, const Columns& panel, Part rows, std::int64_t ahead) {
-  static constexpr BlockS8Fn kWhole[] = {BlocksS8<Dot, 1>::whole, BlocksS8<Dot, 2>::whole};
-  static constexpr BlockS8Fn kNarrow[] = {BlocksS8<Dot, 1>::narrow, BlocksS8<Dot, 2>::narrow,
-                                          BlocksS8<Dot, 3>::narrow, BlocksS8<Dot, 4>::narrow,
-                                          BlocksS8<Dot, 5>::narrow, BlocksS8<Dot, 6>::narrow};
+  static constexpr BlockS8Fn kWhole[] = {block_s8<FewDot, 1, 6, 2>, block_s8<FewDot, 2, 6, 1>};
+  static constexpr BlockS8Fn kNarrow[] = {block_s8<FewDot, 1, 2, 2>, block_s8<FewDot, 2, 2, 2>,
+                                          block_s8<Dot, 3, 2, 2>,    block_s8<Dot, 4, 2, 1>,
+                                          block_s8<Dot, 5, 2, 1>,    block_s8<Dot, 6, 2, 1>};
   if (rows.size <= 2 && panel.width == kPanelS8) {
     return kWhole[rows.size - 1](a, panel, rows.begin, ahead);
   }
@@ -95,7 +89,8 @@ void rows_s8(const GemmS8Args& a, const Columns& panel, Part rows, std::int64_t 
   }
 }
 
-template <class Dot>
+/// Dot for blocks of many rows, FewDot for one or two.
+template <class Dot, class FewDot = Dot>
 void gemm_s8_of(const GemmS8Args& a) {
   static_assert(Dot::kRows <= 6);
   const std::int64_t blocks = (a.M + Dot::kRows - 1) / Dot::kRows;
@@ -105,7 +100,7 @@ void gemm_s8_of(const GemmS8Args& a) {
     const std::int8_t* panel = a.w + n * column_bytes_s8(a.K);
     const Columns columns = {panel, panel + pitch, pitch, n, width};
     for (std::int64_t i = 0; i < blocks; ++i) {
-      rows_s8<Dot>(a, columns, part_of(a.M, blocks, i), 16 * pitch);
+      rows_s8<Dot, FewDot>(a, columns, part_of(a.M, blocks, i), 16 * pitch);
     }
   }
 }
