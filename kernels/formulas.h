@@ -94,10 +94,10 @@ template <class Ops>
 struct RowScale {
   float scale, inverse;
 };
-inline RowScale row_scale(float amax) {
+inline RowScale row_scale(float amax, float steps = 127.0f) {
   const bool finite = amax < __builtin_inff();
-  return {finite ? amax / 127.0f : __builtin_nanf(""),
-          finite && amax >= kQuantizeMin ? 127.0f / amax : 0.0f};
+  return {finite ? amax / steps : __builtin_nanf(""),
+          finite && amax >= kQuantizeMin ? steps / amax : 0.0f};
 }
 
 /// The integer nearest to x·inverse in -127 .. 127 (127 for NaN) + kRoundingMagic: its low byte is
@@ -107,6 +107,13 @@ template <class Ops>
                                                         typename Ops::V inverse) {
   const typename Ops::V t = Ops::min(x * inverse, Ops::splat(127.0f));
   return Ops::max(t, Ops::splat(-127.0f)) + Ops::splat(kRoundingMagic);
+}
+
+/// The same for x >= 0 in 0 .. 255 (255 for NaN).
+template <class Ops>
+[[gnu::always_inline]] inline typename Ops::V quantized_u8(typename Ops::V x,
+                                                           typename Ops::V inverse) {
+  return Ops::min(x * inverse, Ops::splat(255.0f)) + Ops::splat(kRoundingMagic);
 }
 
 /// Calls loop(f) with the function of the activation: one switch per call, none per element.

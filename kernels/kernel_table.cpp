@@ -23,7 +23,8 @@ KernelTable reference_table() noexcept {
           .pack_s8 = level::pack_s8,
           .quantize_rows_s8 = level::quantize_rows_s8,
           .gemm_s8 = {0, level::gemm_s8},
-          .layer_norm_s8 = level::layer_norm_s8};
+          .layer_norm_s8 = level::layer_norm_s8,
+          .attention_s8 = {level::attention_s8_scratch_floats, level::attention_s8}};
 }
 
 void lay_avx2(KernelTable& t) noexcept {
@@ -38,12 +39,14 @@ void lay_avx2(KernelTable& t) noexcept {
   t.attention_f32 = {level::attention_f32_scratch_floats, level::attention_f32};
   t.quantize_rows_s8 = level::quantize_rows_s8;
   t.layer_norm_s8 = level::layer_norm_s8;
+  t.attention_s8 = {level::attention_s8_scratch_floats, level::attention_s8};
   t.gemm_s8 = {0, level::gemm_s8};
 }
 
 void lay_avx_vnni(KernelTable& t) noexcept {
   t.isa = Isa::kAvxVnni;
   t.gemm_s8 = {avx_vnni::kGemmS8Shift, avx_vnni::gemm_s8};
+  t.attention_s8 = {avx_vnni::attention_s8_scratch_floats, avx_vnni::attention_s8};
 }
 
 void lay_avx512(KernelTable& t) noexcept {
@@ -58,11 +61,13 @@ void lay_avx512(KernelTable& t) noexcept {
   t.attention_f32 = {level::attention_f32_scratch_floats, level::attention_f32};
   t.quantize_rows_s8 = level::quantize_rows_s8;
   t.layer_norm_s8 = level::layer_norm_s8;
+  t.attention_s8 = {level::attention_s8_scratch_floats, level::attention_s8};
 }
 
 void lay_avx512_vnni(KernelTable& t) noexcept {
   t.isa = Isa::kAvx512Vnni;
   t.gemm_s8 = {avx512_vnni::kGemmS8Shift, avx512_vnni::gemm_s8};
+  t.attention_s8 = {avx512_vnni::attention_s8_scratch_floats, avx512_vnni::attention_s8};
 }
 
 void lay_amx(KernelTable& t) noexcept {
@@ -127,7 +132,8 @@ std::array<SlotInfo, kSlots> slots(const KernelTable& table) noexcept {
           of("pack_s8", [](const KernelTable& t) { return t.pack_s8; }),
           of("quantize_rows_s8", [](const KernelTable& t) { return t.quantize_rows_s8; }),
           of("gemm_s8", [](const KernelTable& t) { return t.gemm_s8.run; }),
-          of("layer_norm_s8", [](const KernelTable& t) { return t.layer_norm_s8; })};
+          of("layer_norm_s8", [](const KernelTable& t) { return t.layer_norm_s8; }),
+          of("attention_s8", [](const KernelTable& t) { return t.attention_s8.run; })};
 }
 
 }  // namespace linnet::kernels

@@ -23,6 +23,7 @@ struct KernelTable {
   QuantizeRowsS8Fn quantize_rows_s8;
   GemmS8 gemm_s8;
   LayerNormS8Fn layer_norm_s8;
+  AttentionS8 attention_s8;
 };
 
 /// The reference, with every level of this machine up to `cap` laid over it. `cap` must be
@@ -35,7 +36,7 @@ struct SlotInfo {
   Isa provider;
 };
 
-inline constexpr std::size_t kSlots = 10;
+inline constexpr std::size_t kSlots = 11;
 
 /// Every slot of a table that make_table() gave, in the order of its fields.
 std::array<SlotInfo, kSlots> slots(const KernelTable& table) noexcept;

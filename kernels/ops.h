@@ -178,4 +178,32 @@ struct AttentionF32 {
   void (*run)(const AttentionF32Args& args) noexcept;
 };
 
+/// attention_f32 in exact INT8, each row of a head's q, k and v quantised as quantize_rows_s8 does:
+///   s[i,j] = float(sum over d of q8[i,d]·k8[j,d]) · (q_scale[i]·scale) · k_scale[j]
+///   e[i,j] = exp(s[i,j] - max_j s[i,j])       p[i,j] = e[i,j] · v_scale[j]
+///   P[i] = max_j p[i,j]      inverse = P >= kQuantizeMin ? 255 / P : 0
+///   u[i,j] = round_half_even(p[i,j] · inverse), in 0 .. 255
+///   y[i,:] = float(sum over j of u[i,j]·v8[j,:]) · (P[i] / 255 · (1 / Σ_j e[i,j]))
+/// over all keys, or over keys 0 .. i if causal. No scale depends on a key that the query does not
+/// see, so a query alone gives the row it gives among all. A q row, or a k or v row that it sees,
+/// that is not finite makes the row of y NaN. keys <= kMaxKS8.
+struct AttentionS8Args {
+  float* y = nullptr;  // as in AttentionF32Args
+  std::int64_t ldy = 0;
+  const float* q = nullptr;
+  const float* k = nullptr;
+  const float* v = nullptr;
+  std::int64_t ld_qkv = 0;
+  std::int64_t keys = 0, head_width = 0;
+  std::int64_t query_begin = 0, query_end = 0;
+  float scale = 1;
+  bool causal = false;
+  float* scratch = nullptr;  // scratch_floats(keys, head_width), 64-byte aligned
+};
+
+struct AttentionS8 {
+  std::int64_t (*scratch_floats)(std::int64_t keys, std::int64_t head_width) noexcept;
+  void (*run)(const AttentionS8Args& args) noexcept;
+};
+
 }  // namespace linnet::kernels

@@ -30,4 +30,7 @@ void normalize_l2_f32(float* y, const float* x, std::int64_t M, std::int64_t D, 
 std::int64_t attention_f32_scratch_floats(std::int64_t keys, std::int64_t head_width) noexcept;
 void attention_f32(const AttentionF32Args& args) noexcept;
 
+std::int64_t attention_s8_scratch_floats(std::int64_t keys, std::int64_t head_width) noexcept;
+void attention_s8(const AttentionS8Args& args) noexcept;
+
 }  // namespace linnet::kernels::avx512

@@ -1,23 +1,7 @@
-#include "kernels/coefficients.h"
 #include "kernels/reference/reference.h"
 #include "kernels/reference/scalar.h"
 
 namespace linnet::kernels::reference {
-namespace {
-
-constexpr std::uint32_t kMagnitude = 0x7FFFFFFF;
-
-/// The greatest |x| by its bits: no order of comparisons shows, and a NaN is greater than all.
-std::uint32_t greatest(const float* x, std::int64_t K) {
-  std::uint32_t most = 0;
-  for (std::int64_t k = 0; k < K; ++k) {
-    const std::uint32_t magnitude = __builtin_bit_cast(std::uint32_t, x[k]) & kMagnitude;
-    if (magnitude > most) most = magnitude;
-  }
-  return most;
-}
-
-}  // namespace
 
 void quantize_rows_s8(const QuantizeRowsS8Args& a) noexcept {
   for (std::int64_t m = 0; m < a.M; ++m) {

@@ -39,5 +39,17 @@ struct Partials {
   }
 };
 
+constexpr std::uint32_t kMagnitude = 0x7FFFFFFF;
+
+/// The greatest |x| by its bits: no order of comparisons shows, and a NaN is greater than all.
+inline std::uint32_t greatest(const float* x, std::int64_t K) {
+  std::uint32_t most = 0;
+  for (std::int64_t k = 0; k < K; ++k) {
+    const std::uint32_t magnitude = __builtin_bit_cast(std::uint32_t, x[k]) & kMagnitude;
+    if (magnitude > most) most = magnitude;
+  }
+  return most;
+}
+
 }  // namespace
 }  // namespace linnet::kernels::reference

@@ -221,6 +221,21 @@ void elements(Input& in) {
   });
 }
 
+/// Memory of so many floats on a border of 64 bytes, of exactly that size.
+class Scratch {
+ public:
+  explicit Scratch(std::int64_t floats)
+      : memory_(::operator new (static_cast<std::size_t>(floats) * sizeof(float),
+                                std::align_val_t{64})) {}
+  float* data() const { return static_cast<float*>(memory_.get()); }
+
+ private:
+  struct Free {
+    void operator()(void* p) const { ::operator delete (p, std::align_val_t{64}); }
+  };
+  std::unique_ptr<void, Free> memory_;
+};
+
 void attention(Input& in) {
   const std::int64_t keys = in.number(1, 110), width = in.number(1, 80);
   const std::int64_t begin = in.number(0, keys - 1), end = in.number(begin + 1, keys);
@@ -228,12 +243,7 @@ void attention(Input& in) {
   const std::vector<float> qkv = in.floats((keys - 1) * ld + 3 * width);
   every_level("attention_f32", [&](const KernelTable& table) {
     std::vector<float> y(static_cast<std::size_t>((end - begin) * width));
-    const std::int64_t floats = table.attention_f32.scratch_floats(keys, width);
-    struct Free {
-      void operator()(void* p) const { ::operator delete (p, std::align_val_t{64}); }
-    };
-    const std::unique_ptr<void, Free> scratch(
-        ::operator new (static_cast<std::size_t>(floats) * sizeof(float), std::align_val_t{64}));
+    const Scratch scratch(table.attention_f32.scratch_floats(keys, width));
     table.attention_f32.run({.y = y.data() - begin * width,
                              .ldy = width,
                              .q = qkv.data(),
@@ -245,7 +255,18 @@ void attention(Input& in) {
                              .query_begin = begin,
                              .query_end = end,
                              .scale = 0.125f,
-                             .scratch = static_cast<float*>(scratch.get())});
+                             .scratch = scratch.data()});
+    return y;
+  });
+  const bool causal = in.number(0, 1) == 1;
+  every_level("attention_s8", [&](const KernelTable& table) {
+    std::vector<float> y(static_cast<std::size_t>((end - begin) * width));
+    const Scratch scratch(table.attention_s8.scratch_floats(keys, width));
+    AttentionS8Args a = {.y = y.data() - begin * width, .ldy = width, .q = qkv.data()};
+    a.k = a.q + width, a.v = a.k + width, a.ld_qkv = ld;
+    a.keys = keys, a.head_width = width, a.query_begin = begin, a.query_end = end;
+    a.scale = 0.125f, a.causal = causal, a.scratch = scratch.data();
+    table.attention_s8.run(a);
     return y;
   });
 }

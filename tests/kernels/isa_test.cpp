@@ -135,6 +135,7 @@ bool may_inherit(Isa isa, const std::string& slot) {
       return slot == "pack_s8" || slot == "gemm_s8";
     case Isa::kAvxVnni:
     case Isa::kAvx512Vnni:
+      return slot != "gemm_s8" && slot != "attention_s8";
     case Isa::kAmxEmulated:
     case Isa::kAmx:
       return slot != "gemm_s8";
@@ -157,7 +158,7 @@ TEST(KernelTable, SlotsAreNamedInOrder) {
     names += std::string(slot.name) + " ";
   EXPECT_EQ(names,
             "gemm_f32 layer_norm_f32 softmax_f32 activate_f32 normalize_l2_f32 attention_f32 "
-            "pack_s8 quantize_rows_s8 gemm_s8 layer_norm_s8 ");
+            "pack_s8 quantize_rows_s8 gemm_s8 layer_norm_s8 attention_s8 ");
 }
 
 TEST(KernelTable, ASlotThatIsLeftToAWeakerLevelShows) {
