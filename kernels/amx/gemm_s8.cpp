@@ -67,7 +67,7 @@ void block(Tiles& tiles, const GemmS8Args& a, std::int64_t m, std::int64_t rows,
     left.w += kTile * left.stride;
     right.w += kTile * right.stride;
   }
-  alignas(64) float sums[2 * kTile * kPitch];
+  alignas(64) std::int32_t sums[2 * kTile * kPitch];
   constexpr std::int64_t kStride = kPitch * 4;
   tiles.template store<0>(sums, kStride);
   if constexpr (CT == 2) tiles.template store<1>(sums + kTile, kStride);
