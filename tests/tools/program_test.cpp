@@ -92,6 +92,17 @@ TEST(Program, MessagesAsJson) {
             "{\"level\": \"error\", \"message\": \"absent: No such file or directory\"}\n");
 }
 
+TEST(Program, VerboseSaysWhatRunsAndWhatItTook) {
+  LINNET_NEEDS(std::filesystem::path(model()));
+  const Finished quiet = run(linnet({"tokenize", "--model", model(), "a b"}));
+  const Finished done = run(linnet({"tokenize", "--model", model(), "--verbose", "a b"}));
+  EXPECT_EQ(done.exit_code, 0);
+  EXPECT_EQ(done.out, quiet.out);
+  EXPECT_EQ(quiet.err, "");
+  EXPECT_EQ(done.err.rfind("note: linnet ", 0), 0u) << done.err;
+  EXPECT_TRUE(has(done.err, " MB of memory\n")) << done.err;
+}
+
 TEST(Program, EnvironmentIsASource) {
   Invocation version = linnet({"version", "--kernels"});
   version.environment = {{"LINNET_JSON", "1"}, {"LINNET_ISA", "reference"}};

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -119,6 +120,46 @@ TEST_F(TaskCommands, AnswersMayBeNone) {
       linnet("answer", "bert_qa",
              {"--handle-impossible-answer", "--top-k", "50", "--context", "he had more", "who"});
   EXPECT_NE(all.out.find("\"answer\": \"\""), std::string::npos) << all.out;
+}
+
+// Every fortieth question of the articles that the checkpoint was validated on.
+TEST_F(TaskCommands, AnswersOfSquadAreTheRecordedOnes) {
+  const fs::path model = data_dir() / "checkpoints/minilm-squad2";
+  LINNET_NEEDS(model);
+  LINNET_NEEDS(data_dir() / "squad/dev-v2.0.json");
+  const auto json_of = [](const fs::path& file) {
+    std::ifstream in(file);
+    return Json::parse(in);
+  };
+  const Json recorded = json_of(model / "predictions.json");
+  const Json squad = json_of(data_dir() / "squad/dev-v2.0.json");
+  std::string rows;
+  std::vector<std::string> ids;
+  for (const Json& article : squad.at("data")) {
+    for (const Json& paragraph : article.at("paragraphs")) {
+      for (const Json& qa : paragraph.at("qas")) {
+        if (!recorded.contains(qa.at("id"))) continue;
+        ids.push_back(qa.at("id"));
+        if (ids.size() % 40 != 0) continue;
+        std::string question = qa.at("question");
+        question.erase(0, question.find_first_not_of(' '));  // as expected.json says
+        rows += Json{{"question", question}, {"context", paragraph.at("context")}}.dump() + '\n';
+      }
+    }
+  }
+  ASSERT_EQ(ids.size(), recorded.size());
+  const Finished done =
+      run({.arguments = {LINNET_PROGRAM, "answer", "--model", model.string(), "--input-format",
+                         "jsonl", "--null-score-diff-threshold", "0", "--max-answer-len", "30",
+                         "--max-seq-len", "384", "--doc-stride", "128"},
+           .input = rows});
+  ASSERT_EQ(done.exit_code, 0) << done.err;
+  const auto answers = lines_of(done.out);
+  ASSERT_EQ(answers.size(), ids.size() / 40);
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    const std::string& id = ids[40 * i + 39];
+    EXPECT_EQ(answers[i].at("answers").at(0).at("answer"), recorded.at(id)) << id;
+  }
 }
 
 TEST_F(TaskCommands, UsageErrorsOfAnswer) {

@@ -65,7 +65,10 @@ inline constexpr Option kLogFormat{.name = "log-format",
                                    .help = "Messages on standard error.",
                                    .fallback = "text",
                                    .choices = "text|json"};
-inline constexpr const Option* kEveryCommand[] = {&kConfig, &kLogFormat, &kHelp, &kVersionOption};
+inline constexpr Option kVerbose{.name = "verbose",
+                                 .help = "Tell version, level, threads, time and memory."};
+inline constexpr const Option* kEveryCommand[] = {&kConfig, &kLogFormat, &kVerbose, &kHelp,
+                                                  &kVersionOption};
 
 /// The option of `command` (or of every command) with this name, or null.
 const Option* find_option(const Command& command, std::string_view name);

@@ -11,6 +11,7 @@
 #include "tools/cli/exit_code.h"
 #include "tools/cli/help.h"
 #include "tools/cli/signals.h"
+#include "tools/cli/verbose.h"
 #include "weights/base/error.h"
 #include "weights/base/text.h"
 
@@ -111,7 +112,8 @@ int dispatch(const Program& program, WordSpan words, Console& console) {
       program, *command, split_words(*command, words),
       [](const char* variable) -> const char* { return std::getenv(variable); });
   if (arguments.text(kLogFormat) == "json") console.log.set_format(LogFormat::kJson);
-  return command->run(arguments, console);
+  if (!arguments.flag(kVerbose)) return command->run(arguments, console);
+  return run_verbosely(arguments, console);
 }
 
 WordSpan words_after_name(int argc, const char* const* argv) {
