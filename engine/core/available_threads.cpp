@@ -1,3 +1,5 @@
+#include "engine/core/available_threads.h"
+
 #include <sched.h>
 #include <unistd.h>
 
@@ -24,30 +26,62 @@ int affinity_cpus() {
   return static_cast<int>(std::max(sysconf(_SC_NPROCESSORS_ONLN), 1L));
 }
 
-// cgroup v2: "cpu.max" holds "<quota> <period>" in µs, or "max <period>". The process's own group
-// and every one above it count; the smallest wins.
-int cgroup_cpus(int otherwise) {
-  std::ifstream self("/proc/self/cgroup");
-  std::string line, path;
-  while (std::getline(self, line)) {
-    if (line.starts_with("0::")) path = line.substr(3);
-  }
-  int least = otherwise;
+// Both versions count in µs of CPU a period; "max" (version 2, no number) and -1 (version 1) are no
+// limit.
+int cpus_of(long long quota, long long period, int otherwise) {
+  if (quota <= 0 || period <= 0) return otherwise;
+  const long long cpus = quota / period + (quota % period != 0 ? 1 : 0);
+  return static_cast<int>(std::clamp<long long>(cpus, 1, otherwise));
+}
+
+int group_v2(const std::string& group, int otherwise) {
+  long long quota = 0, period = 0;
+  std::ifstream file(group + "/cpu.max");
+  return file >> quota >> period ? cpus_of(quota, period, otherwise) : otherwise;
+}
+
+int group_v1(const std::string& group, int otherwise) {
+  long long quota = 0, period = 0;
+  std::ifstream quota_file(group + "/cpu.cfs_quota_us"), period_file(group + "/cpu.cfs_period_us");
+  return quota_file >> quota && period_file >> period ? cpus_of(quota, period, otherwise)
+                                                      : otherwise;
+}
+
+// The group and all above it.
+int least_upwards(int (*group)(const std::string&, int), const std::string& mount, std::string path,
+                  int least) {
   for (;;) {
-    std::ifstream file("/sys/fs/cgroup" + path + "/cpu.max");
-    long long quota = 0, period = 0;
-    if (file >> quota >> period && quota > 0 && period > 0) {  // "max" is no number: no limit here
-      const long long cpus = (quota + period - 1) / period;
-      least = static_cast<int>(std::clamp<long long>(cpus, 1, least));
-    }
+    least = group(mount + path, least);
     const std::size_t slash = path.find_last_of('/');
-    if (path.empty() || slash == std::string::npos) return least;
+    if (slash == std::string::npos) return least;
     path.resize(slash);
   }
 }
 
 }  // namespace
 
-int available_threads() { return cgroup_cpus(affinity_cpus()); }
+int cgroup_cpus(std::istream& membership, const std::string& mount, int otherwise) {
+  int least = otherwise;
+  for (std::string line; std::getline(membership, line);) {  // number:controllers:path
+    const std::size_t first = line.find(':');
+    const std::size_t second = first == std::string::npos ? first : line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    const std::string path = line.substr(second + 1);
+    if (controllers.empty()) {
+      least = least_upwards(group_v2, mount, path, least);
+    } else if (("," + controllers + ",").find(",cpu,") != std::string::npos) {
+      // The folder has the name of all controllers; most systems link to it as "cpu", too.
+      least = least_upwards(group_v1, mount + "/" + controllers, path, least);
+      least = least_upwards(group_v1, mount + "/cpu", path, least);
+    }
+  }
+  return least;
+}
+
+int available_threads() {
+  std::ifstream membership("/proc/self/cgroup");
+  return cgroup_cpus(membership, "/sys/fs/cgroup", affinity_cpus());
+}
 
 }  // namespace linnet

@@ -136,21 +136,5 @@ TEST(Parallel, RefusesNoThreads) {
   EXPECT_THROW(Threads(1 << 20), Error);
 }
 
-TEST(Parallel, AvailableThreadsRespectsAffinity) {
-  cpu_set_t all;
-  ASSERT_EQ(sched_getaffinity(0, sizeof all, &all), 0);
-  EXPECT_GE(available_threads(), 1);
-  EXPECT_LE(available_threads(), CPU_COUNT(&all));
-  int first = 0;
-  while (!CPU_ISSET(first, &all)) ++first;
-  cpu_set_t one;
-  CPU_ZERO(&one);
-  CPU_SET(first, &one);
-  ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
-  const int limited = available_threads();
-  ASSERT_EQ(sched_setaffinity(0, sizeof all, &all), 0);
-  EXPECT_EQ(limited, 1);
-}
-
 }  // namespace
 }  // namespace linnet
