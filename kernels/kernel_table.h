@@ -19,6 +19,9 @@ struct KernelTable {
   ActivateF32Fn activate_f32;
   NormalizeL2F32Fn normalize_l2_f32;
   AttentionF32 attention_f32;
+  PackBf16Fn pack_bf16;
+  RoundRowsBf16Fn round_rows_bf16;
+  GemmBf16Fn gemm_bf16;
   PackS8Fn pack_s8;
   QuantizeRowsS8Fn quantize_rows_s8;
   GemmS8 gemm_s8;
@@ -36,7 +39,7 @@ struct SlotInfo {
   Isa provider;
 };
 
-inline constexpr std::size_t kSlots = 11;
+inline constexpr std::size_t kSlots = 14;
 
 /// Every slot of a table that make_table() gave, in the order of its fields.
 std::array<SlotInfo, kSlots> slots(const KernelTable& table) noexcept;

@@ -5,7 +5,8 @@
 // The contract of every operation: its arguments, formula, shapes, aliasing and source. Constants
 // and plain types only, because the folders of the instruction sets include it. Every function is
 // single-threaded over the rows it is given, noexcept, allocates nothing, keeps no state and gives
-// the same bytes at every level. Matrices are row-major, leading dimensions in elements.
+// the same bytes at every level (BF16 products excepted). Matrices are row-major, leading
+// dimensions in elements.
 //
 //   M rows (tokens)   N outputs   K inner dimension   D row width
 namespace linnet::kernels {
@@ -119,6 +120,51 @@ constexpr std::int64_t column_bytes_s8(std::int64_t K) { return padded_k(K) + 4;
 using PackS8Fn = void (*)(std::int8_t* packed, const std::int8_t* w, std::int64_t stride_n,
                           std::int64_t stride_k, std::int64_t K, std::int64_t n_begin,
                           std::int64_t n_end) noexcept;
+
+/// BF16 operands: the upper 16 bits of a float, rounded half to even. Below 2^-126 they are ±0, as
+/// the instructions that multiply them take them; NaN stays NaN. Outside the promise of the same
+/// bits: packing and rounding give the same bytes at every level, products differ in the order of
+/// sums and in the rounding between them. A row of x is padded with 0 to padded_k_bf16(K) elements.
+constexpr std::int64_t kPadKBf16 = 32;
+constexpr std::int64_t padded_k_bf16(std::int64_t K) {
+  return (K + kPadKBf16 - 1) / kPadKBf16 * kPadKBf16;
+}
+
+/// Rounds the rows of x [M, K] to y [M, padded_k_bf16(K)].
+using RoundRowsBf16Fn = void (*)(std::uint16_t* y, std::int64_t ldy, const float* x,
+                                 std::int64_t ldx, std::int64_t M, std::int64_t K) noexcept;
+
+/// One product of BF16 operands, summed in FP32: y[m,n] = sum over k of x[m,k]·w[n,k], then, in
+/// this order: + bias[n], activation, residual[m,n] + y. The reference sums as GemmF32Args does;
+/// other levels may sum in any order and take partial sums below 2^-126 as 0. Columns [n_begin,
+/// n_end), y, residual as in GemmF32Args.
+struct GemmBf16Args {
+  float* y = nullptr;  // [M, N]
+  std::int64_t ldy = 0;
+  const std::uint16_t* x = nullptr;  // [M, padded_k_bf16(K)] of round_rows_bf16
+  std::int64_t ldx = 0;
+  const std::uint16_t* w = nullptr;  // packed by pack_bf16, 64-byte aligned
+  const float* bias = nullptr;       // [N] or null
+  const float* residual = nullptr;   // [M, N] or null
+  std::int64_t ld_residual = 0;
+  Activation activation = Activation::kNone;
+  std::int64_t M = 0, N = 0, K = 0;
+  std::int64_t n_begin = 0, n_end = 0;
+};
+using GemmBf16Fn = void (*)(const GemmBf16Args& args) noexcept;
+
+/// Packed BF16 weights, one layout for all levels: panels of 48 columns, the last one as wide as
+/// its columns need, rounded up to 16. A panel of width P is [padded_k_bf16(K)/2][P][2]: w[n, 2·i +
+/// j] at [i][n][j]; 0 for absent n and k. It takes padded_k_bf16(K) elements a column: multiply by
+/// N rounded up to 16.
+inline constexpr std::int64_t kPanelBf16 = 48;
+
+/// Rounds and packs columns [n_begin, n_end) (multiples of kPanelBf16, or N) of w, whose element
+/// (n, k) is w[n·stride_n + k·stride_k]. `packed` is the start of the whole packed matrix, 64-byte
+/// aligned.
+using PackBf16Fn = void (*)(std::uint16_t* packed, const float* w, std::int64_t stride_n,
+                            std::int64_t stride_k, std::int64_t K, std::int64_t n_begin,
+                            std::int64_t n_end) noexcept;
 
 /// y[m,d] = (x[m,d] - mean[m]) * rstd[m] * gamma[d] + beta[d],
 /// rstd = 1/sqrt(var + eps), var without Bessel's correction, two passes.

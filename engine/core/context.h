@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -8,10 +10,24 @@
 
 namespace linnet {
 
-/// What an operation runs with: the kernels of one level and the threads of one session.
+/// Memory that an operation may use while it runs.
+struct Scratch {
+  std::byte* data = nullptr;  // 64-byte aligned
+  std::int64_t bytes = 0;
+};
+
+/// What an operation runs with: the kernels of one level, the threads of one session, and the
+/// memory that linear() needs for the kinds of layers it is given (linear_scratch_bytes()).
 struct Context {
   const kernels::KernelTable& kernels;
   Threads& threads;
+  Scratch scratch{};
+};
+
+/// What the products of a model's layers are computed in.
+enum class Precision {
+  kFloat32,   ///< FP32: the same bytes at every level
+  kBfloat16,  ///< operands rounded to BF16: outside the promise of the same bytes
 };
 
 /// The level to run at: `wanted` if given, else the environment's LINNET_ISA, else the best of this

@@ -30,12 +30,15 @@ void block(const Context& ctx, const EncoderConfig& c, std::int64_t heads, const
 }  // namespace
 
 EncoderScratch::EncoderScratch(Layout& layout, const EncoderConfig& c,
-                               const kernels::KernelTable& kernels, int threads,
+                               const kernels::KernelTable& kernels, LinearKind kind, int threads,
                                std::int64_t tokens, std::int64_t longest,
                                std::int64_t head_floats) {
   const std::int64_t A = c.head_width * *std::max_element(c.heads.begin(), c.heads.end());
   x = layout.mat(tokens, c.D);
   attention = layout.mat(1, attention_scratch_floats(kernels, threads, longest, c.head_width));
+  const std::int64_t widest = std::max({c.D, A, c.F});
+  linear.bytes = linear_scratch_bytes(kind, tokens, widest);
+  linear.data = layout.mat<std::byte>(1, linear.bytes).data;
   const std::int64_t shared = layout.mark();
   qkv = layout.mat(tokens, 3 * A);
   attended = layout.mat(tokens, A);

@@ -54,9 +54,11 @@ struct EncoderScratch {
   Mat<float> ff;         // [T, F], in the bytes of qkv and attended: they never live together
   Mat<float> attention;  // [1, floats] scratch of the attention kernels
   Mat<float> head;       // [1, floats] free for heads once the layers have run: the bytes of ff
+  Scratch linear;        // of layers of this kind
 
   EncoderScratch(Layout& layout, const EncoderConfig& c, const kernels::KernelTable& kernels,
-                 int threads, std::int64_t tokens, std::int64_t longest, std::int64_t head_floats);
+                 LinearKind kind, int threads, std::int64_t tokens, std::int64_t longest,
+                 std::int64_t head_floats);
 };
 
 /// Called with the hidden states [T, D] after the embeddings (index 0) and after each layer.

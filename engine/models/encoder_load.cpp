@@ -65,7 +65,10 @@ struct Places {
   LinearPlace pooler, classifier, transform, decoder, seq_relationship;
   NormPlace transform_norm;
 
-  Places(Layout& l, const EncoderDescription& d, const kernels::GemmF32& gemm) {
+  // Heads are small and decide the answer: they stay in FP32.
+  Places(Layout& l, const EncoderDescription& d, const kernels::KernelTable& kernels,
+         Precision precision) {
+    const LinearKind kind = linear_kind(precision);
     const EncoderConfig& c = d.config;
     positions = l.mat(c.positions, c.D);
     types = l.mat(c.token_types, c.D);
@@ -73,17 +76,17 @@ struct Places {
     for (const std::int64_t heads : c.heads) {
       const std::int64_t A = heads * c.head_width;
       LayerPlaces& p = layers.emplace_back();
-      p.qkv = LinearPlace(l, gemm, 3 * A, c.D);
-      p.attention_output = LinearPlace(l, gemm, c.D, A);
+      p.qkv = LinearPlace(l, kernels, kind, 3 * A, c.D);
+      p.attention_output = LinearPlace(l, kernels, kind, c.D, A);
       p.attention_norm = NormPlace(l, c.D);
-      p.intermediate = LinearPlace(l, gemm, c.F, c.D);
-      p.output = LinearPlace(l, gemm, c.D, c.F);
+      p.intermediate = LinearPlace(l, kernels, kind, c.F, c.D);
+      p.output = LinearPlace(l, kernels, kind, c.D, c.F);
       p.output_norm = NormPlace(l, c.D);
     }
     for (const weights::TensorRule& rule : d.rules) {
       if (rule.presence == weights::Presence::kUnused) continue;
       const auto linear = [&](LinearPlace& place) {
-        place = LinearPlace(l, gemm, rule.shape[0], rule.shape[1]);
+        place = LinearPlace(l, kernels, LinearKind::kFloat32, rule.shape[0], rule.shape[1]);
       };
       switch (static_cast<EncoderField>(rule.field)) {
         case kPooler:
@@ -117,7 +120,7 @@ class Filler {
          const kernels::KernelTable& kernels, const LoadOptions& options)
       : checkpoint_(checkpoint),
         tensors_(tensors),
-        gemm_(kernels.gemm_f32),
+        kernels_(kernels),
         non_finite_(options.non_finite),
         threads_(options.threads) {}
 
@@ -145,7 +148,7 @@ class Filler {
       row += tensor.shape[0];
       parts.push_back(tensor);
     }
-    pack_linear(gemm_, threads_, place, parts);
+    pack_linear(kernels_, threads_, place, parts);
     for (const TensorView& part : parts) checkpoint_.release(part);
   }
 
@@ -170,7 +173,7 @@ class Filler {
  private:
   const weights::Checkpoint& checkpoint_;
   const Tensors& tensors_;
-  const kernels::GemmF32& gemm_;
+  const kernels::KernelTable& kernels_;
   NonFinite non_finite_;
   Threads threads_;
 };
@@ -238,7 +241,7 @@ void fill_decoder(const EncoderModel& m, const Places& p, const Tensors& tensors
   const TensorView* decoder = tensors.find(kDecoder);
   const TensorView& source = decoder != nullptr ? *decoder : *tensors.find(kWordEmbeddings);
   if (decoder != nullptr) fill.check_finite(*decoder);
-  pack_linear(m.kernels.gemm_f32, fill.threads(), p.decoder, std::array{source});
+  pack_linear(m.kernels, fill.threads(), p.decoder, std::array{source});
   const bool own = tensors.find(kDecoderBias) != nullptr;
   if (!own && tensors.find(kPredictionBias) == nullptr) {
     throw Error(ErrorCode::kFormat,
@@ -303,9 +306,9 @@ EncoderDescription describe_encoder(json::Value config, std::optional<HeadKind> 
 }
 
 std::int64_t parameter_bytes(const EncoderDescription& description,
-                             const kernels::KernelTable& kernels) {
+                             const kernels::KernelTable& kernels, Precision precision) {
   Layout layout;
-  Places places(layout, description, kernels.gemm_f32);
+  Places places(layout, description, kernels, precision);
   return layout.bytes();
 }
 
@@ -320,15 +323,16 @@ EncoderModel load_encoder(weights::Checkpoint checkpoint, const LoadOptions& opt
                  .config = d.config,
                  .head_kind = d.head,
                  .kernels = kernels::make_table(options.isa),
+                 .precision = options.precision,
                  .weights = {},
                  .head = {},
                  .parameters = {},
                  .word_embeddings = {},
                  .account = std::move(map.account),
                  .warnings = std::move(map.warnings)};
-  m.parameters = Block(parameter_bytes(d, m.kernels));
+  m.parameters = Block(parameter_bytes(d, m.kernels, m.precision));
   Layout layout(m.parameters.data());
-  const Places places(layout, d, m.kernels.gemm_f32);
+  const Places places(layout, d, m.kernels, m.precision);
   Filler fill(m.checkpoint, tensors, m.kernels, options);
   fill_layers(m, places, fill);
   fill_head(m, places, tensors, fill);

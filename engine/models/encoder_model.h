@@ -18,6 +18,7 @@ enum class NonFinite { kRefuse, kAllow };
 struct LoadOptions {
   kernels::Isa isa = kernels::Isa::kReference;  // the level to pack for: see choose_isa()
   int threads = 1;                              // while loading
+  Precision precision = Precision::kFloat32;    // of the layers; heads are FP32
   /// The head to load; without one, what `architectures` of config.json says.
   std::optional<HeadKind> head;
   weights::Unexpected unexpected = weights::Unexpected::kWarn;
@@ -32,6 +33,7 @@ struct EncoderModel {
   EncoderConfig config;
   HeadKind head_kind;
   kernels::KernelTable kernels;  // of the level that the weights are packed for
+  Precision precision = Precision::kFloat32;
   EncoderWeights weights;
   EncoderHead head;
   Block parameters;       // what weights and head point into
@@ -56,7 +58,8 @@ EncoderDescription describe_encoder(json::Value config,
 
 /// Bytes that the packed parameters will take.
 std::int64_t parameter_bytes(const EncoderDescription& description,
-                             const kernels::KernelTable& kernels);
+                             const kernels::KernelTable& kernels,
+                             Precision precision = Precision::kFloat32);
 
 /// Checks every rule of the name table (see weights::map_names), packs, and gives the pages of the
 /// original back to the system. Throws kNumeric for a weight that is not finite.

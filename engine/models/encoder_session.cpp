@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/core/float_environment.h"
+#include "engine/models/pack_linear.h"
 #include "weights/base/error.h"
 
 namespace linnet {
@@ -20,9 +21,10 @@ Mat<float> rows_of(Mat<float> m, std::int64_t first, std::int64_t n) {
 }  // namespace
 
 std::int64_t session_bytes(const EncoderConfig& config, const kernels::KernelTable& kernels,
-                           const SessionOptions& options) {
+                           const SessionOptions& options, Precision precision) {
   const std::int64_t tokens = tokens_of(config, options);
-  return Placed<EncoderScratch>::count(config, kernels, options.threads, tokens, config.positions,
+  return Placed<EncoderScratch>::count(config, kernels, linear_kind(precision), options.threads,
+                                       tokens, config.positions,
                                        head_scratch_floats(config, tokens));
 }
 
@@ -30,8 +32,9 @@ EncoderSession::EncoderSession(const EncoderModel& model, const SessionOptions& 
     : model_(model),
       threads_(options.threads),
       tokens_per_pass_(tokens_of(model.config, options)),
-      scratch_(model.config, model.kernels, options.threads, tokens_per_pass_,
-               model.config.positions, head_scratch_floats(model.config, tokens_per_pass_)) {
+      scratch_(model.config, model.kernels, linear_kind(model.precision), options.threads,
+               tokens_per_pass_, model.config.positions,
+               head_scratch_floats(model.config, tokens_per_pass_)) {
   // No part has more sequences than tokens.
   starts_.reserve(static_cast<std::size_t>(tokens_per_pass_) + 1);
   rows_.reserve(static_cast<std::size_t>(tokens_per_pass_));
@@ -70,7 +73,7 @@ void EncoderSession::for_each_part(const Batch& batch,
                                                    std::to_string(c.positions));
     }
   }
-  const Context ctx{model_.kernels, threads_};
+  const Context ctx{model_.kernels, threads_, scratch_->linear};
   for (std::int64_t b = 0; b < batch.B();) {
     if (cancel_ && cancel_()) throw Error(ErrorCode::kCancelled, "run: cancelled");
     Part part = part_from(batch, b);

@@ -15,7 +15,8 @@ struct SessionOptions {
 
 /// Memory that a session of this model owns, in bytes.
 std::int64_t session_bytes(const EncoderConfig& config, const kernels::KernelTable& kernels,
-                           const SessionOptions& options);
+                           const SessionOptions& options,
+                           Precision precision = Precision::kFloat32);
 
 /// Runs one model: owns the scratch memory and the threads. Not to be used by two threads at once;
 /// any number of sessions share a model.

@@ -28,19 +28,45 @@ Block stage(Threads& threads, std::span<const weights::TensorView> parts, std::i
   return block;
 }
 
+std::int64_t packed_bytes(const kernels::KernelTable& kernels, LinearKind kind, std::int64_t N,
+                          std::int64_t K) {
+  switch (kind) {
+    case LinearKind::kFloat32:
+      return kernels.gemm_f32.packed_floats(N, K) * static_cast<std::int64_t>(sizeof(float));
+    case LinearKind::kBfloat16:
+      return (N + 15) / 16 * 16 * kernels::padded_k_bf16(K) * 2;
+  }
+  return 0;
+}
+
 }  // namespace
 
-void pack_linear(const kernels::GemmF32& gemm, Threads& threads, const LinearPlace& place,
+LinearPlace::LinearPlace(Layout& layout, const kernels::KernelTable& kernels, LinearKind layer_kind,
+                         std::int64_t rows, std::int64_t cols)
+    : packed(layout.mat<std::byte>(1, packed_bytes(kernels, layer_kind, rows, cols)).data),
+      bias(layout.mat(1, rows).data),
+      N(rows),
+      K(cols),
+      kind(layer_kind) {}
+
+void pack_linear(const kernels::KernelTable& kernels, Threads& threads, const LinearPlace& place,
                  std::span<const weights::TensorView> parts) {
   const std::int64_t N = place.N, K = place.K;
   Block staged;
   if (parts.size() > 1 || !is_usable_in_place(parts[0])) staged = stage(threads, parts, N, K);
   const auto* rows = reinterpret_cast<const float*>(
       staged.data() != nullptr ? staged.data() : parts[0].bytes.data());
-  const std::int64_t panels = (N + gemm.column_step - 1) / gemm.column_step;
-  parallel_for(threads, panels, 1, [&](std::int64_t begin, std::int64_t end, int) {
-    gemm.pack(place.packed, rows, K, 1, N, K, begin * gemm.column_step,
-              std::min(end * gemm.column_step, N));
+  const bool bf16 = place.kind == LinearKind::kBfloat16;
+  const std::int64_t step = bf16 ? kernels::kPanelBf16 : kernels.gemm_f32.column_step;
+  parallel_for(threads, (N + step - 1) / step, 1, [&](std::int64_t begin, std::int64_t end, int) {
+    const std::int64_t n_begin = begin * step, n_end = std::min(end * step, N);
+    if (bf16) {
+      kernels.pack_bf16(reinterpret_cast<std::uint16_t*>(place.packed), rows, K, 1, K, n_begin,
+                        n_end);
+    } else {
+      kernels.gemm_f32.pack(reinterpret_cast<float*>(place.packed), rows, K, 1, N, K, n_begin,
+                            n_end);
+    }
   });
 }
 

@@ -9,23 +9,26 @@
 
 namespace linnet {
 
+/// Layers of this kind compute in this precision.
+constexpr LinearKind linear_kind(Precision precision) {
+  return precision == Precision::kBfloat16 ? LinearKind::kBfloat16 : LinearKind::kFloat32;
+}
+
 /// Where a packed linear layer goes.
 struct LinearPlace {
-  float* packed = nullptr;
+  std::byte* packed = nullptr;
   float* bias = nullptr;
   std::int64_t N = 0, K = 0;
+  LinearKind kind = LinearKind::kFloat32;
 
   LinearPlace() = default;
-  LinearPlace(Layout& layout, const kernels::GemmF32& gemm, std::int64_t rows, std::int64_t cols)
-      : packed(layout.mat(1, gemm.packed_floats(rows, cols)).data),
-        bias(layout.mat(1, rows).data),
-        N(rows),
-        K(cols) {}
-  Linear view() const { return {packed, bias, N, K}; }
+  LinearPlace(Layout& layout, const kernels::KernelTable& kernels, LinearKind layer_kind,
+              std::int64_t rows, std::int64_t cols);
+  Linear view() const { return {packed, bias, N, K, kind}; }
 };
 
 /// Packs the weights [N, K] of a layer, given as float tensors [n_i, K] one below the other.
-void pack_linear(const kernels::GemmF32& gemm, Threads& threads, const LinearPlace& place,
+void pack_linear(const kernels::KernelTable& kernels, Threads& threads, const LinearPlace& place,
                  std::span<const weights::TensorView> parts);
 
 }  // namespace linnet

@@ -47,19 +47,19 @@ void copy(float* to, const TensorView& tensor) {
 
 struct DensePlace {
   LinearPlace linear;
-  DensePlace(Layout& l, const kernels::GemmF32& gemm, const SentenceStep& s)
-      : linear(l, gemm, s.out_features, s.in_features) {}
+  DensePlace(Layout& l, const kernels::KernelTable& kernels, const SentenceStep& s)
+      : linear(l, kernels, LinearKind::kFloat32, s.out_features, s.in_features) {}
 };
 
-void load_dense(SentenceModel::Step& step, const Safetensors& file, const kernels::GemmF32& gemm,
-                int threads) {
+void load_dense(SentenceModel::Step& step, const Safetensors& file,
+                const kernels::KernelTable& kernels, int threads) {
   const SentenceStep& c = step.config;
-  step.parameters = Block(Placed<DensePlace>::count(gemm, c));
+  step.parameters = Block(Placed<DensePlace>::count(kernels, c));
   Layout layout(step.parameters.data());
-  const DensePlace place(layout, gemm, c);
+  const DensePlace place(layout, kernels, c);
   Threads workers(threads);
   const TensorView& weight = require(file, "linear.weight", {c.out_features, c.in_features});
-  pack_linear(gemm, workers, place.linear, std::span(&weight, 1));
+  pack_linear(kernels, workers, place.linear, std::span(&weight, 1));
   if (c.bias) copy(place.linear.bias, require(file, "linear.bias", {c.out_features}));
   step.dense = place.linear.view();
 }
@@ -90,7 +90,7 @@ SentenceModel load_sentence_model(weights::Checkpoint checkpoint, const LoadOpti
     if (!file) throw Error(ErrorCode::kIo, directory.name_of(name) + ": is missing");
     const Safetensors tensors(std::move(*file));
     if (config.kind == SentenceStep::Kind::kDense) {
-      load_dense(step, tensors, m.encoder.kernels.gemm_f32, options.threads);
+      load_dense(step, tensors, m.encoder.kernels, options.threads);
     } else {
       load_layer_norm(step, tensors);
     }

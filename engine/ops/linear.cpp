@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "engine/core/assert.h"
+
 namespace linnet {
 namespace {
 
@@ -10,37 +12,76 @@ namespace {
 // 1 µs, in which one core does 100,000 of them.
 constexpr std::int64_t kGrain = 100'000;
 
+// What the arguments of every product have in common.
+template <class Args>
+Args args_of(Mat<float> y, const Linear& w, const LinearEpilogue& epilogue) {
+  Args args;
+  args.y = y.data;
+  args.ldy = y.ld;
+  args.bias = w.bias;
+  args.residual = epilogue.residual.data;
+  args.ld_residual = epilogue.residual.ld;
+  args.activation = epilogue.activation;
+  args.M = y.rows;
+  args.N = w.N;
+  args.K = w.K;
+  return args;
+}
+
+// Runs a product by slices of columns that begin at multiples of `step`. Each thread keeps its own
+// columns of the weights: they stay in its own cache from call to call.
+template <class Args>
+void for_each_slice(const Context& ctx, const Args& args, std::int64_t step,
+                    void (*run)(const Args&) noexcept) {
+  const std::int64_t panels = (args.N + step - 1) / step;
+  const std::int64_t panel_work = std::max<std::int64_t>(args.M * step * args.K, 1);
+  parallel_for(ctx.threads, panels, (kGrain + panel_work - 1) / panel_work,
+               [&](std::int64_t begin, std::int64_t end, int) {
+                 Args slice = args;
+                 slice.n_begin = begin * step;
+                 slice.n_end = std::min(end * step, args.N);
+                 run(slice);
+               });
+}
+
+void linear_f32(const Context& ctx, Mat<float> y, Mat<const float> x, const Linear& w,
+                const LinearEpilogue& epilogue) {
+  auto args = args_of<kernels::GemmF32Args>(y, w, epilogue);
+  args.x = x.data;
+  args.ldx = x.ld;
+  args.w = reinterpret_cast<const float*>(w.packed);
+  for_each_slice(ctx, args, ctx.kernels.gemm_f32.column_step, ctx.kernels.gemm_f32.run);
+}
+
+void linear_bf16(const Context& ctx, Mat<float> y, Mat<const float> x, const Linear& w,
+                 const LinearEpilogue& epilogue) {
+  const std::int64_t ld = kernels::padded_k_bf16(w.K);
+  LINNET_ASSERT(ctx.scratch.bytes >= linear_scratch_bytes(w.kind, x.rows, w.K));
+  const Mat<std::uint16_t> rounded{reinterpret_cast<std::uint16_t*>(ctx.scratch.data), x.rows, ld,
+                                   ld};
+  parallel_for(
+      ctx.threads, x.rows, kGrain / w.K + 1, [&](std::int64_t begin, std::int64_t end, int) {
+        ctx.kernels.round_rows_bf16(rounded.row(begin), ld, x.row(begin), x.ld, end - begin, w.K);
+      });
+  auto args = args_of<kernels::GemmBf16Args>(y, w, epilogue);
+  args.x = rounded.data;
+  args.ldx = ld;
+  args.w = reinterpret_cast<const std::uint16_t*>(w.packed);
+  for_each_slice(ctx, args, kernels::kPanelBf16, ctx.kernels.gemm_bf16);
+}
+
 }  // namespace
 
 void linear(const Context& ctx, Mat<float> y, Mat<const float> x, const Linear& w,
             const LinearEpilogue& epilogue) {
   LINNET_ASSERT(x.rows == y.rows && x.cols == w.K && y.cols == w.N);
   if (x.rows == 0) return;
-  const kernels::GemmF32& gemm = ctx.kernels.gemm_f32;
-  kernels::GemmF32Args args;
-  args.y = y.data;
-  args.ldy = y.ld;
-  args.x = x.data;
-  args.ldx = x.ld;
-  args.w = w.packed;
-  args.bias = w.bias;
-  args.residual = epilogue.residual.data;
-  args.ld_residual = epilogue.residual.ld;
-  args.activation = epilogue.activation;
-  args.M = x.rows;
-  args.N = w.N;
-  args.K = w.K;
-
-  // Each thread keeps its own columns of the weights: they stay in its own cache from call to call.
-  const std::int64_t panels = (w.N + gemm.column_step - 1) / gemm.column_step;
-  const std::int64_t panel_work = std::max<std::int64_t>(x.rows * gemm.column_step * w.K, 1);
-  parallel_for(ctx.threads, panels, (kGrain + panel_work - 1) / panel_work,
-               [&](std::int64_t begin, std::int64_t end, int) {
-                 kernels::GemmF32Args slice = args;
-                 slice.n_begin = begin * gemm.column_step;
-                 slice.n_end = std::min(end * gemm.column_step, w.N);
-                 gemm.run(slice);
-               });
+  switch (w.kind) {
+    case LinearKind::kFloat32:
+      return linear_f32(ctx, y, x, w, epilogue);
+    case LinearKind::kBfloat16:
+      return linear_bf16(ctx, y, x, w, epilogue);
+  }
 }
 
 }  // namespace linnet

@@ -1,16 +1,31 @@
 #pragma once
 
+#include <cstddef>
+
 #include "engine/core/context.h"
 #include "engine/core/mat.h"
 
 namespace linnet {
 
-/// A dense layer: weight [N, K], packed for the level it was loaded at, and bias [N] or null.
+/// What a layer's weights are, and so which product reads them.
+enum class LinearKind {
+  kFloat32,   ///< KernelTable::gemm_f32
+  kBfloat16,  ///< KernelTable::gemm_bf16; x is rounded in Context::scratch
+};
+
+/// A dense layer: weight [N, K], packed as its kind says for the level it was loaded at (see
+/// models/pack_linear.h), and bias [N] or null.
 struct Linear {
-  const float* packed = nullptr;
+  const std::byte* packed = nullptr;
   const float* bias = nullptr;
   std::int64_t N = 0, K = 0;
+  LinearKind kind = LinearKind::kFloat32;
 };
+
+/// Bytes of Context::scratch that a layer of this kind needs for T tokens and K inputs; 0: none.
+constexpr std::int64_t linear_scratch_bytes(LinearKind kind, std::int64_t T, std::int64_t K) {
+  return kind == LinearKind::kBfloat16 ? T * kernels::padded_k_bf16(K) * 2 : 0;
+}
 
 /// What follows the product, in this order: bias, activation, residual + y.
 struct LinearEpilogue {

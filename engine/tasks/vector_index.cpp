@@ -69,7 +69,8 @@ void VectorIndex::score(Threads& threads, Mat<float> scores, Mat<const float> qu
   const Block copy = copy_rows(kernels_, queries, similarity_);
   const auto* rows = reinterpret_cast<const float*>(copy.data());
   if (is_product(similarity_)) {
-    linear({kernels_, threads}, scores, {rows, queries.rows, D_, D_}, {vectors, nullptr, N_, D_});
+    linear({kernels_, threads}, scores, {rows, queries.rows, D_, D_},
+           {vectors_.data(), nullptr, N_, D_});
     return;
   }
   parallel_for(threads, N_, 16384 / (D_ + 1) + 1, [&](std::int64_t begin, std::int64_t end, int) {

@@ -20,6 +20,12 @@ void pack_s8(std::int8_t* packed, const std::int8_t* w, std::int64_t stride_n,
              std::int64_t stride_k, std::int64_t K, std::int64_t n_begin,
              std::int64_t n_end) noexcept;
 
+void round_rows_bf16(std::uint16_t* y, std::int64_t ldy, const float* x, std::int64_t ldx,
+                     std::int64_t M, std::int64_t K) noexcept;
+void pack_bf16(std::uint16_t* packed, const float* w, std::int64_t stride_n, std::int64_t stride_k,
+               std::int64_t K, std::int64_t n_begin, std::int64_t n_end) noexcept;
+void gemm_bf16(const GemmBf16Args& args) noexcept;
+
 void layer_norm_f32(float* y, float* mean, float* rstd, const float* x, const float* gamma,
                     const float* beta, std::int64_t M, std::int64_t D, float eps) noexcept;
 void layer_norm_s8(const LayerNormS8Args& args) noexcept;

@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -48,7 +49,7 @@ struct PackedLinear {
         packed(k.gemm_f32.packed_floats(N, K) * 4) {
     auto* p = reinterpret_cast<float*>(packed.data());
     k.gemm_f32.pack(p, weight.data(), K, 1, N, K, 0, N);
-    linear = {p, bias.data(), N, K};
+    linear = {packed.data(), bias.data(), N, K};
   }
 };
 
@@ -74,6 +75,51 @@ TEST(Linear, IsTheChainAndTheSameForAnyThreads) {
           const auto at = static_cast<std::size_t>(t * N + n);
           ASSERT_EQ(y[at], residual[at] + z) << "row " << t << " column " << n;
         }
+      }
+    }
+  }
+}
+
+// Against the product of the rounded operands; how its parts are summed belongs to the level.
+TEST(Linear, OfBf16RoundsItsOperandsAndIsTheSameForAnyThreads) {
+  constexpr std::int64_t T = 37, N = 500, K = 301, kLd = kernels::padded_k_bf16(K);
+  auto x = random_floats(T * K, 3), weight = random_floats(N * K, 1), bias = random_floats(N, 2);
+  const auto reference = kernels::make_table(Isa::kReference);
+  const auto rounded = [&](const std::vector<float>& v, std::int64_t rows) {
+    std::vector<std::uint16_t> out(static_cast<std::size_t>(rows * kLd));
+    reference.round_rows_bf16(out.data(), kLd, v.data(), K, rows, K);
+    return out;
+  };
+  const auto xr = rounded(x, T), wr = rounded(weight, N);
+  const auto value = [](std::uint16_t b) {
+    return std::bit_cast<float>(static_cast<std::uint32_t>(b) << 16);
+  };
+  for (const Isa isa : kernels::supported_isas()) {
+    const auto k = kernels::make_table(isa);
+    Block packed((N + 15) / 16 * 16 * kLd * 2);
+    Block scratch(linear_scratch_bytes(LinearKind::kBfloat16, T, K));
+    k.pack_bf16(reinterpret_cast<std::uint16_t*>(packed.data()), weight.data(), K, 1, K, 0, N);
+    const Linear w{packed.data(), bias.data(), N, K, LinearKind::kBfloat16};
+    std::vector<float> first;
+    for (int count : {1, 2, 3, 7}) {
+      Threads threads(count);
+      std::vector<float> y(T * N);
+      linear({k, threads, {scratch.data(), scratch.bytes()}}, mat(y, N), mat(x, K), w);
+      if (first.empty()) first = y;
+      EXPECT_EQ(bits(y), bits(first)) << count << " threads at level " << kernels::name(isa);
+    }
+    for (std::int64_t t = 0; t < T; ++t) {
+      for (std::int64_t n = 0; n < N; ++n) {
+        double want = bias[static_cast<std::size_t>(n)], magnitude = std::abs(want);
+        for (std::int64_t i = 0; i < K; ++i) {
+          const double p = double{value(xr[static_cast<std::size_t>(t * kLd + i)])} *
+                           value(wr[static_cast<std::size_t>(n * kLd + i)]);
+          want += p;
+          magnitude += std::abs(p);
+        }
+        // Two roundings a term at most.
+        const double bound = 2 * (K + 1) * std::numeric_limits<float>::epsilon() * magnitude;
+        ASSERT_NEAR(first[static_cast<std::size_t>(t * N + n)], want, bound) << t << " " << n;
       }
     }
   }
