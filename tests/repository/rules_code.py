@@ -11,8 +11,9 @@ MAY_INCLUDE = {
     "weights": ["weights"],
     "tokenizer": ["tokenizer", "weights/base"],
     "engine/core": ["engine/core", "kernels", "weights/base"],
-    "engine/ops": ["engine/ops", "engine/core", "kernels", "weights/base"],
-    "engine/models": ["engine/models", "engine/ops", "engine/core", "kernels", "weights"],
+    "engine/backends": ["engine/backends", "engine/core", "kernels", "weights/base"],
+    "engine/ops": ["engine/ops", "engine/backends", "engine/core", "kernels", "weights/base"],
+    "engine/models": ["engine/models", "engine/ops", "engine/backends", "engine/core", "kernels", "weights"],
     "engine/generate": ["engine/generate", "engine/models", "engine/ops", "engine/core", "weights"],
     "engine/compress": ["engine/compress", "engine/models", "engine/ops", "engine/core", "kernels",
                         "weights"],
@@ -32,7 +33,7 @@ ONLY_IN = [
     (r"emmintrin\.h", r"tokenizer/.*\.cpp|engine/.*\.cpp|tests/.*"),  # SSE2: every x86-64 has it
     (r"cpuid\.h", r"kernels/isa\.cpp|tests/.*"),
     (r"omp\.h", r"engine/core/parallel\w*\.cpp|bench/.*\.cpp"),
-    (r"(oneapi/)?dnnl.*\.h(pp)?", r"engine/backends/.*\.cpp|tools/.*\.cpp|bench/.*\.cpp"),
+    (r"(oneapi/)?dnnl.*\.h(pp)?", r"engine/backends/onednn/.*|bench/.*\.cpp"),
     (r"nlohmann/.*", r"weights/base/.*\.cpp|tests/.*|tools/.*\.cpp"),
     (r"simdjson.*", r"tests/.*"),
     (r"utf8proc\.h", r"tokenizer/.*\.cpp|tests/.*"),
@@ -40,8 +41,8 @@ ONLY_IN = [
     (r"xxhash\.h", r"(weights|engine/train|tools)/.*\.cpp"),
     (r"(gtest|gmock|rapidcheck)[/.].*", r"tests/.*"),
     (r"benchmark/.*", r"bench/.*"),
-    (r"pthread\.h|thread|mutex|condition_variable|future|semaphore|barrier|latch|stop_token",
-     r"engine/core/.*|engine/tasks/.*|tools/.*|tests/.*|bench/.*"),
+    (r"pthread\.h|thread|mutex|shared_mutex|condition_variable|future|semaphore|barrier|latch|stop_token",
+     r"engine/core/.*|engine/tasks/.*|engine/backends/onednn/.*|tools/.*|tests/.*|bench/.*"),
     (r"cassert|assert\.h", r"engine/core/assert\.h|weights/base/assert\.h"),
     (r"iostream|regex", r"tools/.*|tests/.*|bench/.*"),
 ]
@@ -106,12 +107,16 @@ def headers_of_others(files):
                     yield f.path, number, f"<{name}> belongs in {owners}"
 
 
+# Folders whose headers are not installed: instruction-set levels and plug-ins.
+PRIVATE = re.compile(r"(kernels|engine/backends)/\w+/")
+
+
 def public_headers(files):
     """Headers of the libraries include standard headers only, and are included once."""
     for f in files:
         if f.suffix == ".h" and "#pragma once" not in f.lines:
             yield f.path, 1, "no #pragma once"
-        if f.suffix != ".h" or f.room not in LIBRARIES or re.match(r"kernels/\w+/", f.path):
+        if f.suffix != ".h" or f.room not in LIBRARIES or PRIVATE.match(f.path):
             continue
         for number, kind, name in _includes(f):
             if kind == "<" and name not in STANDARD:
@@ -168,9 +173,10 @@ def flags(files):
 
 
 def conditionals(files):
-    """The preprocessor chooses nothing but the instruction sets a compiler can do."""
+    """The preprocessor chooses nothing but what a compiler or a library can do."""
+    allowed = ["kernels/isa.cpp", "engine/backends/onednn/dnnl_shim.h"]
     for f in files:
-        if not f.is_code or f.room not in LIBRARIES or f.path == "kernels/isa.cpp":
+        if not f.is_code or f.room not in LIBRARIES or f.path in allowed:
             continue
         for number, line in f.code_lines():
             if re.match(r"\s*#\s*(if|ifdef|ifndef|elif)\b", line):

@@ -14,11 +14,17 @@ foreach(room IN ITEMS kernels weights tokenizer engine tasks)
   endif()
 endforeach()
 
-# The folders of the instruction-set levels are private to kernels/.
+# Opened by name at run time, from the place that a program in bin/ looks at.
+if(TARGET linnet_onednn)
+  install(TARGETS linnet_onednn LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/linnet)
+endif()
+
+# The folders of the instruction-set levels are private to kernels/, the plug-in to its folder.
 install(DIRECTORY kernels weights tokenizer engine
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/linnet
   FILES_MATCHING PATTERN "*.h"
-  PATTERN "kernels/*/*" EXCLUDE)
+  PATTERN "kernels/*/*" EXCLUDE
+  PATTERN "engine/backends/onednn" EXCLUDE)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/linnet)
 install(EXPORT linnet FILE linnetTargets.cmake NAMESPACE linnet:: DESTINATION ${package_dir})
