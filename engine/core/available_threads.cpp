@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
+#include <sstream>
 #include <string>
 
 #include "engine/core/parallel.h"
@@ -60,9 +62,10 @@ int least_upwards(int (*group)(const std::string&, int), const std::string& moun
 
 }  // namespace
 
-int cgroup_cpus(std::istream& membership, const std::string& mount, int otherwise) {
+int cgroup_cpus(const std::string& membership, const std::string& mount, int otherwise) {
+  std::istringstream lines(membership);
   int least = otherwise;
-  for (std::string line; std::getline(membership, line);) {  // number:controllers:path
+  for (std::string line; std::getline(lines, line);) {  // number:controllers:path
     const std::size_t first = line.find(':');
     const std::size_t second = first == std::string::npos ? first : line.find(':', first + 1);
     if (second == std::string::npos) continue;
@@ -80,7 +83,8 @@ int cgroup_cpus(std::istream& membership, const std::string& mount, int otherwis
 }
 
 int available_threads() {
-  std::ifstream membership("/proc/self/cgroup");
+  std::ifstream file("/proc/self/cgroup");
+  const std::string membership{std::istreambuf_iterator<char>(file), {}};
   return cgroup_cpus(membership, "/sys/fs/cgroup", affinity_cpus());
 }
 

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
-#include <sstream>
 #include <string>
 #include <string_view>
 
@@ -17,8 +16,7 @@ class Cgroup : public testing::Test {
  protected:
   void write(std::string_view path, std::string_view text) { root_.write(path, text); }
   int cpus(const std::string& membership, int otherwise = 64) {
-    std::istringstream in(membership);
-    return cgroup_cpus(in, root_.path().string(), otherwise);
+    return cgroup_cpus(membership, root_.path().string(), otherwise);
   }
 
  private:
