@@ -30,6 +30,9 @@ inline __m256i load_bytes(const std::int8_t* p) {
 /// few rows have enough chains in flight. Each step asks for its own weights `ahead` bytes later.
 template <class Dot, int R, int V, int S>
 void block_s8(const GemmS8Args& a, const Columns& c, std::int64_t m, std::int64_t ahead) {
+  if constexpr (R > 2) {  // stores should not wait for y: rows may share the sets of the cache
+    for (int r = 0; r < R; ++r) __builtin_prefetch(a.y + (m + r) * a.ldy + c.n, 1);
+  }
   __m256i acc[S][R][V];
 #pragma GCC unroll 8
   for (int v = 0; v < V; ++v) {

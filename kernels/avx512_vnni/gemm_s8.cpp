@@ -59,10 +59,23 @@ template <int R, int V, int S, int P>
   }
 }
 
+/// Asks for the lines of y that a block will write, so that its stores find them in the first-level
+/// cache: rows a multiple of 4 KB apart share the sets of the cache, and stores that wait for
+/// memory there stop everything (512 x 3072 x 768: 730 GOP/s, with this 950).
+template <int R, int V>
+[[gnu::always_inline]] inline void ask_for_y(const GemmS8Args& a, std::int64_t m, std::int64_t n) {
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) __builtin_prefetch(a.y + (m + r) * a.ldy + n + 16 * v, 1);
+  }
+}
+
 /// R rows of one panel. Asks for P lines of `ahead` per step.
 template <int R, int V, int P>
 void block(const GemmS8Args& a, const Panel& p, std::int64_t m, const std::int8_t* ahead) {
   constexpr int kSets = R == 1 ? 4 : R == 2 ? 2 : 1;
+  if constexpr (R > 2) ask_for_y<R, V>(a, m, p.n);
   __m512i acc[kSets][R][V];
   sums<R, V, kSets, P>(acc, a.x + m * a.ldx, a.ldx, p.w, a.K, ahead);
 #pragma GCC unroll 4
