@@ -263,15 +263,6 @@ void report_left_over(const Checkpoint& checkpoint, std::span<const LeftOver> le
   }
 }
 
-void report_rounding(NameMap& map) {
-  const auto rounded = std::count_if(
-      map.tensors.begin(), map.tensors.end(),
-      [](const TensorView* tensor) { return tensor != nullptr && tensor->dtype == DType::kF64; });
-  if (rounded > 0) {
-    map.warnings.push_back(std::to_string(rounded) + " tensors are F64 and get rounded to F32");
-  }
-}
-
 }  // namespace
 
 NameMap map_names(const Checkpoint& checkpoint, std::span<const TensorRule> rules,
@@ -287,8 +278,16 @@ NameMap map_names(const Checkpoint& checkpoint, std::span<const TensorRule> rule
   find_ties(rules, lookup, map);
   refuse_missing(checkpoint, rules, left_over, map);
   report_left_over(checkpoint, left_over, unexpected, map);
-  report_rounding(map);
   return map;
+}
+
+void warn_of_rounding(NameMap& map) {
+  const auto rounded = std::count_if(
+      map.tensors.begin(), map.tensors.end(),
+      [](const TensorView* tensor) { return tensor != nullptr && tensor->dtype == DType::kF64; });
+  if (rounded > 0) {
+    map.warnings.push_back(std::to_string(rounded) + " tensors are F64 and get rounded to F32");
+  }
 }
 
 }  // namespace linnet::weights

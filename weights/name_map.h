@@ -70,4 +70,7 @@ enum class Unexpected { kWarn, kRefuse };
 NameMap map_names(const Checkpoint& checkpoint, std::span<const TensorRule> rules,
                   const NameSpelling& spelling, Unexpected unexpected = Unexpected::kWarn);
 
+/// Adds a warning if tensors lose digits when they are computed with in FP32.
+void warn_of_rounding(NameMap& map);
+
 }  // namespace linnet::weights

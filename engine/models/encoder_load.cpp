@@ -316,6 +316,7 @@ EncoderModel load_encoder(weights::Checkpoint checkpoint, const LoadOptions& opt
   const FloatEnvironment environment;
   EncoderDescription d = describe_encoder(checkpoint.config(), options.head);
   weights::NameMap map = weights::map_names(checkpoint, d.rules, d.spelling, options.unexpected);
+  warn_of_rounding(map);
   const Tensors tensors(d, map.tensors);
 
   EncoderModel m{.checkpoint = std::move(checkpoint),

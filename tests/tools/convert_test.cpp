@@ -82,6 +82,20 @@ TEST_F(Convert, RoundingIsCounted) {
   }
 }
 
+TEST_F(Convert, OptionsOfOtherConverters) {
+  LINNET_NEEDS(goldens / "bert_seqcls_f64");
+  const std::string source = (goldens / "bert_seqcls_f64").string();
+  ASSERT_EQ(convert(source, {"--dtype", "float16"}).exit_code, 0);
+  const std::string weights = dir_.read("out/model.safetensors");
+  const Finished other = convert(source, {"--force", "--quantization", "float16", "--revision",
+                                          "main", "--low_cpu_mem_usage"});
+  ASSERT_EQ(other.exit_code, 0) << other.err;
+  EXPECT_EQ(dir_.read("out/model.safetensors"), weights);
+  EXPECT_EQ(other.err, "note: --revision is ignored\nnote: --low-cpu-mem-usage is ignored\n");
+  EXPECT_EQ(
+      convert(source, {"--force", "--dtype", "float32", "--quantization", "float16"}).exit_code, 2);
+}
+
 TEST_F(Convert, ShardsHaveTheSizeAskedFor) {
   LINNET_NEEDS(goldens / "bert_base");
   ASSERT_EQ(convert((goldens / "bert_base").string()).exit_code, 0);

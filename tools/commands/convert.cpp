@@ -14,6 +14,17 @@ constexpr Option kDtype{.name = "dtype",
                             "Type of all weights; by default each keeps its own. A number that is "
                             "too large for the type is an error.",
                         .choices = "float32|float16|bfloat16"};
+constexpr Option kQuantization{.name = "quantization",
+                               .kind = Kind::kChoice,
+                               .value = "TYPE",
+                               .help = "Another name of --dtype.",
+                               .choices = "float32|float16|bfloat16"};
+constexpr Option kRevision{.name = "revision",
+                           .kind = Kind::kText,
+                           .value = "NAME",
+                           .help = "Taken and ignored: a directory has one revision."};
+constexpr Option kLowCpuMemUsage{.name = "low-cpu-mem-usage",
+                                 .help = "Taken and ignored: tensors pass through one by one."};
 constexpr Option kTask{.name = "task",
                        .kind = Kind::kChoice,
                        .value = "TASK",
@@ -40,14 +51,25 @@ constexpr Option kCopyFiles{
     .repeatable = true};
 
 constexpr const Option* kOptions[] = {
-    &kModel,  &kOutputDir,      &kDtype,     &kTask, &kStrict,         &kReplace,
-    &kVerify, &kAllowNonfinite, &kCopyFiles, &kJson, &kFollowSymlinks, &kNoFollowSymlinks};
+    &kModel,          &kOutputDir,        &kDtype,          &kTask,      &kStrict,
+    &kReplace,        &kVerify,           &kAllowNonfinite, &kCopyFiles, &kJson,
+    &kFollowSymlinks, &kNoFollowSymlinks, &kQuantization,   &kRevision,  &kLowCpuMemUsage};
 
 std::optional<weights::DType> dtype(std::string_view text) {
   if (text == "float32") return weights::DType::kF32;
   if (text == "float16") return weights::DType::kF16;
   if (text == "bfloat16") return weights::DType::kBF16;
   return std::nullopt;
+}
+
+// --dtype, or --quantization as CTranslate2's converters have it.
+std::string_view dtype_text(const cli::Arguments& args) {
+  const std::string_view own = args.text(kDtype), other = args.text(kQuantization);
+  if (!own.empty() && !other.empty() && own != other) {
+    throw cli::UsageError("--dtype " + std::string(own) + " and --quantization " +
+                          std::string(other) + " contradict each other");
+  }
+  return own.empty() ? other : own;
 }
 
 std::optional<HeadKind> head(std::string_view task) {
@@ -72,13 +94,16 @@ int run(const cli::Arguments& args, cli::Console& console) {
   options.model = args.text(kModel);
   options.output = args.text(kOutputDir);
   options.open = open_options(args);
-  options.dtype = dtype(args.text(kDtype));
+  options.dtype = dtype(dtype_text(args));
   options.head = head(args.text(kTask));
   if (args.flag(kStrict)) options.unexpected = weights::Unexpected::kRefuse;
   if (args.flag(kAllowNonfinite)) options.non_finite = NonFinite::kAllow;
   if (args.flag(kReplace)) options.existing = weights::Existing::kReplace;
   if (args.flag(kVerify)) options.verify = tools::Verify::kYes;
   options.copy_files = args.list(kCopyFiles);
+  for (const Option* ignored : {&kRevision, &kLowCpuMemUsage}) {
+    if (args.given(*ignored)) console.log.note("--" + std::string(ignored->name) + " is ignored");
+  }
   const tools::Conversion done = tools::convert(options);
   console.out.write(args.flag(kJson) ? conversion_json(done) : conversion_text(done));
   console.out.flush();

@@ -51,6 +51,7 @@ Inspection inspect(const std::string& directory, const InspectOptions& options) 
   attempt(result, [&] {
     weights::NameMap names =
         map_names(checkpoint, encoder.description.rules, encoder.description.spelling);
+    warn_of_rounding(names);
     encoder.account = std::move(names.account);
     add(result.warnings, names.warnings);
   });
