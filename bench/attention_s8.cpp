@@ -1,8 +1,8 @@
 #include <cmath>
 #include <cstdio>
 
-#include "bench/interleave.h"
 #include "bench/rows.h"
+#include "tools/bench/interleave.h"
 
 // INT8 attention against FP32 attention of the same level, in turn: one head of a sequence of S
 // tokens in a matrix of 12 heads, all queries, quantising included.

@@ -10,23 +10,13 @@
 #include <string>
 #include <vector>
 
-#include "bench/random_checkpoint.h"
 #include "engine/models/encoder_session.h"
+#include "tools/bench/random_checkpoint.h"
 
 namespace linnet {
 namespace {
 
-struct Shape {
-  const char* name;
-  const char* config;
-};
-constexpr std::array<Shape, 3> kModels{{
-    {"distilbert",
-     R"({"architectures": ["DistilBertForSequenceClassification"], "model_type": "distilbert"})"},
-    {"bert", R"({"architectures": ["BertForSequenceClassification"], "model_type": "bert"})"},
-    {"minilm", R"({"architectures": ["BertForSequenceClassification"], "model_type": "bert",
-                   "hidden_size": 384, "num_hidden_layers": 6, "intermediate_size": 1536})"},
-}};
+using bench::RandomModel;
 
 struct Cell {
   const char* name;
@@ -47,14 +37,14 @@ std::vector<Cell> cells() {
           {"32ragged", kRagged}};
 }
 
-const EncoderModel& model_of(const Shape& shape, kernels::Isa isa) {
+const EncoderModel& model_of(const RandomModel& shape, kernels::Isa isa) {
   static std::map<std::string, std::unique_ptr<EncoderModel>> models;
   auto& model = models[std::string(shape.name) + kernels::name(isa)];
   if (model == nullptr) {
     const auto directory =
-        std::filesystem::temp_directory_path() / (std::string("linnet-bench-") + shape.name);
+        std::filesystem::temp_directory_path() / ("linnet-bench-" + std::string(shape.name));
     if (!std::filesystem::exists(directory / "model.safetensors")) {
-      bench::write_random_checkpoint(directory, shape.config);
+      bench::write_random_checkpoint(directory, std::string(shape.config));
     }
     LoadOptions options;
     options.isa = isa;
@@ -64,7 +54,7 @@ const EncoderModel& model_of(const Shape& shape, kernels::Isa isa) {
   return *model;
 }
 
-void encoder(benchmark::State& state, const Shape& shape, const Cell& cell, kernels::Isa isa,
+void encoder(benchmark::State& state, const RandomModel& shape, const Cell& cell, kernels::Isa isa,
              int threads) {
   const EncoderModel& model = model_of(shape, isa);
   EncoderSession session(model, {.threads = threads});
@@ -90,12 +80,12 @@ void encoder(benchmark::State& state, const Shape& shape, const Cell& cell, kern
 }
 
 void register_all() {
-  for (const Shape& shape : kModels) {
+  for (const RandomModel& shape : bench::kRandomModels) {
     for (const Cell& cell : cells()) {
       for (const kernels::Isa isa : kernels::supported_isas()) {
         if (isa == kernels::Isa::kReference) continue;
         for (const int threads : {1, 2}) {
-          const std::string row = std::string("encoder/") + shape.name + "/" + cell.name + "/" +
+          const std::string row = "encoder/" + std::string(shape.name) + "/" + cell.name + "/" +
                                   kernels::name(isa) + "/threads:" + std::to_string(threads);
           benchmark::RegisterBenchmark(
               row.c_str(),

@@ -1,5 +1,5 @@
 #include "bench/rows.h"
-#include "bench/shapes.h"
+#include "tools/bench/shapes.h"
 
 namespace linnet::bench {
 namespace {

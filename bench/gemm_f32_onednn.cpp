@@ -15,11 +15,11 @@
 #include <unordered_map>
 #include <vector>
 
-#include "bench/interleave.h"
-#include "bench/machine.h"
-#include "bench/pages.h"
-#include "bench/shapes.h"
 #include "kernels/kernel_table.h"
+#include "tools/bench/interleave.h"
+#include "tools/bench/machine.h"
+#include "tools/bench/pages.h"
+#include "tools/bench/shapes.h"
 
 namespace linnet::bench {
 namespace {

@@ -1,7 +1,7 @@
 #include <vector>
 
 #include "bench/rows.h"
-#include "bench/shapes.h"
+#include "tools/bench/shapes.h"
 
 namespace linnet::bench {
 namespace {

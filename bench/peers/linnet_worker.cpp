@@ -12,9 +12,9 @@
 #include <stdexcept>
 #include <string>
 
-#include "bench/machine.h"
 #include "bench/peers/encoder_worker.h"
 #include "bench/peers/tokenizer_worker.h"
+#include "tools/bench/machine.h"
 #include "weights/base/error.h"
 
 namespace linnet::bench {

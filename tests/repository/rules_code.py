@@ -22,14 +22,14 @@ MAY_INCLUDE = {
     "engine/tasks": ["engine", "weights", "tokenizer", "kernels"],
     "engine/capi": ["engine", "weights", "tokenizer"],
     "tools": ["tools", "engine", "weights", "tokenizer", "kernels"],
-    "bench": ["bench", "engine", "weights", "tokenizer", "kernels", "tests/support"],
+    "bench": ["bench", "tools/bench", "engine", "weights", "tokenizer", "kernels", "tests/support"],
     "tests": ["tests", "tools", "engine", "weights", "tokenizer", "kernels", "bench"],
 }
 
 # Headers that only these files may include.
 ONLY_IN = [
     (r"(imm|x86|[xptnsaw]mm)intrin\.h",
-     r"kernels/[a-z0-9_]+/.*|kernels/isa\.cpp|engine/.*\.cpp|tests/.*|bench/.*\.cpp"),
+     r"kernels/[a-z0-9_]+/.*|kernels/isa\.cpp|engine/.*\.cpp|tests/.*|(tools/)?bench/.*\.cpp"),
     (r"emmintrin\.h", r"tokenizer/.*\.cpp|engine/.*\.cpp|tests/.*"),  # SSE2: every x86-64 has it
     (r"cpuid\.h", r"kernels/isa\.cpp|tests/.*"),
     (r"omp\.h", r"engine/core/parallel\w*\.cpp|bench/.*\.cpp"),

@@ -6,6 +6,7 @@
 namespace linnet::commands {
 
 extern const cli::Command kAnswer;
+extern const cli::Command kBench;
 extern const cli::Command kClassify;
 extern const cli::Command kCompletion;
 extern const cli::Command kConvert;

@@ -1,4 +1,4 @@
-#include "bench/random_checkpoint.h"
+#include "tools/bench/random_checkpoint.h"
 
 #include <cstring>
 #include <deque>

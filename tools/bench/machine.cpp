@@ -1,12 +1,12 @@
-#include "bench/machine.h"
+#include "tools/bench/machine.h"
 
 #include <immintrin.h>
 
 #include <algorithm>
 #include <cstdint>
 
-#include "bench/interleave.h"
-#include "bench/pages.h"
+#include "tools/bench/interleave.h"
+#include "tools/bench/pages.h"
 
 namespace linnet::bench {
 namespace {

@@ -1,0 +1,93 @@
+#include "tools/bench/lists.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "tools/cli/exit_code.h"
+#include "weights/base/text.h"
+
+namespace linnet::bench {
+namespace {
+
+constexpr std::int64_t kLargest = 1 << 20;  // of N and K
+
+[[noreturn]] void refuse(const cli::Option& option, std::string_view word,
+                         const std::string& expected) {
+  throw cli::UsageError("--" + std::string(option.name) + ": found " + quote(word) + ", expected " +
+                        expected);
+}
+
+bool parse(std::string_view word, std::int64_t low, std::int64_t high, std::int64_t& value) {
+  const char* end = word.data() + word.size();
+  const auto [stop, error] = std::from_chars(word.data(), end, value);
+  return error == std::errc() && stop == end && value >= low && value <= high;
+}
+
+}  // namespace
+
+std::vector<std::string> words(const cli::Option& option, std::string_view list) {
+  std::vector<std::string> out;
+  for (std::size_t begin = 0; begin <= list.size();) {
+    const std::size_t comma = std::min(list.find(',', begin), list.size());
+    if (comma == begin) refuse(option, list, "values with commas between them");
+    out.emplace_back(list.substr(begin, comma - begin));
+    begin = comma + 1;
+  }
+  return out;
+}
+
+std::vector<std::int64_t> integers(const cli::Option& option, std::string_view list,
+                                   std::int64_t low, std::int64_t high) {
+  std::vector<std::int64_t> out;
+  for (const std::string& word : words(option, list)) {
+    std::int64_t value = 0;
+    if (!parse(word, low, high, value)) {
+      refuse(option, word, "integers from " + std::to_string(low) + " to " + std::to_string(high));
+    }
+    out.push_back(value);
+  }
+  return out;
+}
+
+std::vector<Product> products(const cli::Option& option, std::string_view list) {
+  std::vector<Product> out;
+  const auto add = [&out](const Product& p) {
+    const auto same = [&p](const Product& q) { return q.N == p.N && q.K == p.K; };
+    if (std::none_of(out.begin(), out.end(), same)) out.push_back(p);
+  };
+  for (const std::string& word : words(option, list)) {
+    const auto* named = std::find_if(kNamedProducts.begin(), kNamedProducts.end(),
+                                     [&](const NamedProducts& n) { return n.name == word; });
+    if (named != kNamedProducts.end()) {
+      for (const Product& p : named->products) add(p);
+      continue;
+    }
+    const std::string_view text = word;
+    const std::size_t x = std::min(text.find('x'), text.size());
+    Product p = {};
+    if (x == text.size() || !parse(text.substr(0, x), 1, kLargest, p.N) ||
+        !parse(text.substr(x + 1), 1, kLargest, p.K)) {
+      std::string names;
+      for (const NamedProducts& n : kNamedProducts) names += ", " + std::string(n.name);
+      refuse(option, word, "NxK" + names);
+    }
+    add(p);
+  }
+  return out;
+}
+
+std::vector<NumberType> number_types(const cli::Option& option, std::string_view list) {
+  std::vector<NumberType> out;
+  for (const std::string& word : words(option, list)) {
+    if (word == name(NumberType::kF32)) {
+      out.push_back(NumberType::kF32);
+    } else if (word == name(NumberType::kS8)) {
+      out.push_back(NumberType::kS8);
+    } else {
+      refuse(option, word, "f32 or s8");
+    }
+  }
+  return out;
+}
+
+}  // namespace linnet::bench

@@ -1,0 +1,170 @@
+#include "tools/bench/model_bench.h"
+
+#include <chrono>
+#include <cstring>
+#include <random>
+
+#include "engine/models/encoder_session.h"
+#include "tools/bench/provenance.h"
+#include "tools/bench/samples.h"
+
+namespace linnet::bench {
+namespace {
+
+double nanoseconds() {
+  const auto since = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double, std::nano>(since).count();
+}
+
+/// Sequences of random ids, packed end to end.
+class RandomBatch {
+ public:
+  RandomBatch(std::int64_t sequences, std::int64_t length, std::int64_t vocabulary) {
+    std::mt19937 rng(1);
+    starts_.push_back(0);
+    for (std::int64_t b = 0; b < sequences; ++b) {
+      for (std::int64_t i = 0; i < length; ++i) {
+        const auto id = static_cast<std::int64_t>(rng()) % vocabulary;
+        tokens_.push_back(static_cast<std::int32_t>(id));
+        positions_.push_back(static_cast<std::int32_t>(i));
+      }
+      starts_.push_back(static_cast<std::int64_t>(tokens_.size()));
+    }
+  }
+  Batch all() const { return {tokens_, positions_, {}, starts_}; }
+  /// The last sequence alone.
+  Batch last() const {
+    const auto length = static_cast<std::size_t>(starts_.back()) / (starts_.size() - 1);
+    return {std::span(tokens_).last(length),
+            std::span(positions_).last(length),
+            {},
+            std::span(starts_).first(2)};
+  }
+
+ private:
+  std::vector<std::int32_t> tokens_, positions_;
+  std::vector<std::int64_t> starts_;
+};
+
+void encode(EncoderSession& session, const Batch& batch) {
+  session.for_each_part(batch, [](const Context&, const EncoderSession::Part&) {});
+}
+
+/// The last hidden states of the last sequence of `batch`.
+std::vector<float> last_hidden(EncoderSession& session, const Batch& batch) {
+  const std::int64_t length = batch.length(batch.B() - 1), D = session.model().config.D;
+  std::vector<float> states(static_cast<std::size_t>(length * D));
+  session.for_each_part(batch, [&](const Context&, const EncoderSession::Part& part) {
+    if (part.first_sequence + part.batch.B() != batch.B()) return;
+    for (std::int64_t t = 0; t < length; ++t) {
+      std::memcpy(states.data() + t * D, part.hidden.row(part.hidden.rows - length + t),
+                  static_cast<std::size_t>(D) * sizeof(float));
+    }
+  });
+  return states;
+}
+
+/// The promise, looked at before a speed is shown: a sequence alone on one thread gives the bytes
+/// that it gives in the batch on all threads.
+bool same_bits(EncoderSession& session, const RandomBatch& batch) {
+  EncoderSession alone(session.model());
+  const std::vector<float> a = last_hidden(session, batch.all()),
+                           b = last_hidden(alone, batch.last());
+  return std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+std::vector<double> rates(const Samples& samples, std::int64_t tokens) {
+  std::vector<double> out;
+  for (const double ns : samples.ns) out.push_back(1e9 * static_cast<double>(tokens) / ns);
+  return out;
+}
+
+/// A model at one level, and what loading it took.
+struct Loaded {
+  EncoderModel model;
+  double load_ns;
+  std::int64_t rss_before;
+};
+
+Loaded load(const ModelBench& bench, kernels::Isa isa, int threads) {
+  const std::int64_t before = resident_bytes();
+  LoadOptions options;
+  options.isa = isa, options.threads = threads;
+  const double start = nanoseconds();
+  EncoderModel model = load_encoder(weights::Checkpoint(bench.directory, bench.open), options);
+  return {std::move(model), nanoseconds() - start, before};
+}
+
+Record measure(const ModelBench& bench, const Loaded& loaded, int threads, std::int64_t B,
+               std::int64_t S) {
+  SessionOptions options;
+  options.threads = threads;
+  if (bench.tokens_per_pass > 0) options.tokens_per_pass = bench.tokens_per_pass;
+  EncoderSession session(loaded.model, options);
+  const RandomBatch batch(B, S, loaded.model.config.vocab_size);
+  encode(session, batch.all());  // the first touch of every page
+  Samples samples;
+  for (int i = 0; i < bench.repetitions; ++i) {
+    const double start = nanoseconds();
+    encode(session, batch.all());
+    samples.ns.push_back(nanoseconds() - start);
+  }
+  Samples per_second;
+  per_second.ns = rates(samples, B * S);
+  const double p25 = samples.quantile(0.25);
+  return {{"model_type", bench.model_name, "model"},
+          {"model_size", loaded.model.parameters.bytes() + loaded.model.word_embeddings.bytes()},
+          {"number_format", "fp32", "precision"},
+          {"backend", "linnet"},
+          {"isa", kernels::name(loaded.model.kernels.isa), "level"},
+          {"n_threads", std::int64_t{threads}, "threads"},
+          {"n_batch", B, "batch"},
+          {"n_prompt", S, "tokens"},
+          {"n_gen", std::int64_t{0}},
+          {"real_tokens", B * S},
+          {"avg_ns", samples.mean()},
+          {"stddev_ns", samples.deviation()},
+          {"min_ns", samples.min()},
+          {"p25_ns", p25},
+          {"p50_ns", samples.quantile(0.5)},
+          {"p99_ns", samples.quantile(0.99)},
+          {"min_ms", samples.min() * 1e-6, "min ms", 3},
+          {"p25_ms", p25 * 1e-6, "p25 ms", 3},
+          {"avg_ts", per_second.mean()},
+          {"stddev_ts", per_second.deviation()},
+          {"p25_ts", 1e9 * static_cast<double>(B * S) / p25, "tokens/s", 0},
+          {"sequences_per_second", 1e9 * static_cast<double>(B) / p25, "sequences/s", 1},
+          {"same_bits", same_bits(session, batch), "same bits"},
+          {"load_ns", loaded.load_ns},
+          {"load_ms", loaded.load_ns * 1e-6, "load ms", 1},
+          {"rss_before", loaded.rss_before},
+          {"rss_peak", peak_resident_bytes()},
+          {"rss_peak_mb", static_cast<double>(peak_resident_bytes()) * 1e-6, "peak MB", 1},
+          {"samples_ns", samples.ns},
+          {"samples_ts", per_second.ns}};
+}
+
+}  // namespace
+
+std::int64_t ModelBench::cases() const {
+  return static_cast<std::int64_t>(isas.size() * threads.size() * batch_sizes.size() *
+                                   lengths.size());
+}
+
+std::vector<Record> run(const ModelBench& bench, const std::function<void(std::int64_t)>& done) {
+  std::vector<Record> rows;
+  for (const kernels::Isa isa : bench.isas) {
+    for (const int threads : bench.threads) {
+      const Loaded loaded = load(bench, isa, threads);
+      for (const std::int64_t B : bench.batch_sizes) {
+        for (const std::int64_t S : bench.lengths) {
+          rows.push_back(measure(bench, loaded, threads, B, S));
+          done(static_cast<std::int64_t>(rows.size()));
+        }
+      }
+    }
+  }
+  return rows;
+}
+
+}  // namespace linnet::bench

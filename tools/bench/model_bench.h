@@ -1,0 +1,31 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+
+#include "engine/models/encoder_model.h"
+#include "tools/bench/record.h"
+
+namespace linnet::bench {
+
+/// What is measured of one model: every combination of the lists.
+struct ModelBench {
+  std::filesystem::path directory;
+  weights::OpenOptions open = {};
+  std::string model_name;
+  std::vector<kernels::Isa> isas;
+  std::vector<int> threads;
+  std::vector<std::int64_t> batch_sizes;  // sequences
+  std::vector<std::int64_t> lengths;      // tokens of each
+  std::int64_t tokens_per_pass = 0;       // 0: the session's default
+  int repetitions = 1;
+
+  std::int64_t cases() const;
+};
+
+/// A row for each case: the encoder without its head on random ids, tokenization excluded. `done`
+/// as in run(GemmBench). Throws what loading throws, and kInvalidArgument for a length that the
+/// model does not take.
+std::vector<Record> run(const ModelBench& bench, const std::function<void(std::int64_t)>& done);
+
+}  // namespace linnet::bench

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <vector>
+
+namespace linnet::bench {
+
+/// Times of one thing, nanoseconds a call, in the order they were taken.
+struct Samples {
+  std::vector<double> ns;
+
+  /// The time that a share `q` of the samples does not exceed; q in [0, 1).
+  double quantile(double q) const {
+    std::vector<double> sorted = ns;
+    std::sort(sorted.begin(), sorted.end());
+    return sorted[static_cast<std::size_t>(q * static_cast<double>(sorted.size()))];
+  }
+  double min() const { return *std::min_element(ns.begin(), ns.end()); }
+  double mean() const {
+    double sum = 0;
+    for (const double x : ns) sum += x;
+    return sum / static_cast<double>(ns.size());
+  }
+  /// With Bessel's correction; 0 for one sample.
+  double deviation() const {
+    if (ns.size() < 2) return 0;
+    const double mu = mean();
+    double sum = 0;
+    for (const double x : ns) sum += (x - mu) * (x - mu);
+    return std::sqrt(sum / static_cast<double>(ns.size() - 1));
+  }
+};
+
+}  // namespace linnet::bench
