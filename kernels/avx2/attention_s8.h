@@ -149,6 +149,7 @@ template <class Dot, int R>
       const __m256i x = _mm256_set1_epi32(group);
       acc[r][0] = Dot::add(acc[r][0], x, c0);
       acc[r][1] = Dot::add(acc[r][1], x, c1);
+      asm("" : "+x"(acc[r][0]), "+x"(acc[r][1]));  // or the sums are stored in every step
     }
   }
 }

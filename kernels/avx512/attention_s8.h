@@ -196,7 +196,10 @@ template <class Dot, int R, int V>
       __builtin_memcpy(&group, row + r * ld + g * Dot::kPer, 4);
       const __m512i x = _mm512_set1_epi32(group);
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) acc[r][v] = Dot::add(acc[r][v], x, c[v]);
+      for (int v = 0; v < V; ++v) {
+        acc[r][v] = Dot::add(acc[r][v], x, c[v]);
+        asm("" : "+v"(acc[r][v]));  // or the compiler stores the sum in every step
+      }
     }
   }
 }
