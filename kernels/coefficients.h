@@ -38,4 +38,7 @@ constexpr float kTanhPolynomial[] = {-0.333332807f, 0.133314416f, -0.0537397079f
 // Rows whose greatest magnitude is below this are quantised to 0: 127 / amax could overflow.
 constexpr float kQuantizeMin = 1e-30f;
 
+// Of the reflection that mixes three thirds of a row: I - 2/3·J is orthogonal for order 3.
+constexpr float kMinusTwoThirds = -2.0f / 3.0f;
+
 }  // namespace linnet::kernels

@@ -20,6 +20,7 @@ inline void layer_norm_s8_of(const LayerNormS8Args& a) noexcept {
     quantize.x = y, quantize.ldx = a.D;
     quantize.M = rows, quantize.K = a.D;
     quantize.shift = a.shift;
+    quantize.transform = a.transform, quantize.scratch = a.scratch;
     quantize_rows(quantize);
   }
 }

@@ -27,7 +27,8 @@ KernelTable reference_table() noexcept {
           .quantize_rows_s8 = level::quantize_rows_s8,
           .gemm_s8 = {0, level::gemm_s8},
           .layer_norm_s8 = level::layer_norm_s8,
-          .attention_s8 = {level::attention_s8_scratch_floats, level::attention_s8}};
+          .attention_s8 = {level::attention_s8_scratch_floats, level::attention_s8},
+          .transform_rows_f32 = level::transform_rows_f32};
 }
 
 void lay_avx2(KernelTable& t) noexcept {
@@ -42,6 +43,7 @@ void lay_avx2(KernelTable& t) noexcept {
   t.attention_f32 = {level::attention_f32_scratch_floats, level::attention_f32};
   t.quantize_rows_s8 = level::quantize_rows_s8;
   t.layer_norm_s8 = level::layer_norm_s8;
+  t.transform_rows_f32 = level::transform_rows_f32;
   t.attention_s8 = {level::attention_s8_scratch_floats, level::attention_s8};
   t.gemm_s8 = {0, level::gemm_s8};
 }
@@ -64,6 +66,7 @@ void lay_avx512(KernelTable& t) noexcept {
   t.attention_f32 = {level::attention_f32_scratch_floats, level::attention_f32};
   t.quantize_rows_s8 = level::quantize_rows_s8;
   t.layer_norm_s8 = level::layer_norm_s8;
+  t.transform_rows_f32 = level::transform_rows_f32;
   t.attention_s8 = {level::attention_s8_scratch_floats, level::attention_s8};
 }
 
@@ -139,7 +142,8 @@ std::array<SlotInfo, kSlots> slots(const KernelTable& table) noexcept {
           of("quantize_rows_s8", [](const KernelTable& t) { return t.quantize_rows_s8; }),
           of("gemm_s8", [](const KernelTable& t) { return t.gemm_s8.run; }),
           of("layer_norm_s8", [](const KernelTable& t) { return t.layer_norm_s8; }),
-          of("attention_s8", [](const KernelTable& t) { return t.attention_s8.run; })};
+          of("attention_s8", [](const KernelTable& t) { return t.attention_s8.run; }),
+          of("transform_rows_f32", [](const KernelTable& t) { return t.transform_rows_f32; })};
 }
 
 }  // namespace linnet::kernels

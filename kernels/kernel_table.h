@@ -27,6 +27,7 @@ struct KernelTable {
   GemmS8 gemm_s8;
   LayerNormS8Fn layer_norm_s8;
   AttentionS8 attention_s8;
+  TransformRowsF32Fn transform_rows_f32;
 };
 
 /// The reference, with every level of this machine up to `cap` laid over it. `cap` must be
@@ -39,7 +40,7 @@ struct SlotInfo {
   Isa provider;
 };
 
-inline constexpr std::size_t kSlots = 14;
+inline constexpr std::size_t kSlots = 15;
 
 /// Every slot of a table that make_table() gave, in the order of its fields.
 std::array<SlotInfo, kSlots> slots(const KernelTable& table) noexcept;

@@ -63,7 +63,37 @@ struct GemmF32 {
 constexpr std::int64_t kPadK = 64;
 constexpr std::int64_t padded_k(std::int64_t K) { return (K + kPadK - 1) / kPadK * kPadK; }
 
-/// Quantises the rows of x [M, K]:
+/// What may be done to a row x [K] before it is quantised: it spreads outliers over the row, and
+/// weights to which the same was done give the same product. The row is padded with 0 to K64 =
+/// padded_k(K), then, each step rounded once:
+///   r          x[k] · r[k]
+///   n          in each 16·n neighbours, element 16·i + t being v[i][t]: for h = 1, 2, 4 .. < n and
+///              all i without the bit h: (v[i], v[i+h]) = (v[i] + v[i+h], v[i] - v[i+h])
+///   thirds     T = K64/3, a = x[j], b = x[T+j], c = x[2T+j], s = (a + b) + c:
+///              each of a, b, c = fma(s, -2/3, itself)
+///   in_lane    for S = 1, 2, 4, 8 and t < 16: y[t] = (t & S ? -v[t] : v[t]) + v[t ^ S]
+/// Rotations but for the length: n multiplies it by sqrt(n), in_lane by 4.
+/// Sources: Hadamard matrix, QuaRot, arXiv:2404.00456; r: SmoothQuant, arXiv:2211.10438.
+struct RowTransform {
+  const float* r = nullptr;  // [K] or null
+  std::int32_t n = 0;    // 0: none of the rest; else a power of two up to 32 that divides K64/16
+  bool thirds = false;   // only if 3 divides K64/(16·n)
+  bool in_lane = false;  // after thirds
+  bool any() const { return r != nullptr || n != 0; }
+};
+
+/// y[m,:] = transform of x[m,:]. y must not overlap x.
+struct TransformRowsF32Args {
+  float* y = nullptr;  // [M, padded_k(K)]
+  std::int64_t ldy = 0;
+  const float* x = nullptr;  // [M, K]
+  std::int64_t ldx = 0;
+  std::int64_t M = 0, K = 0;
+  RowTransform transform = {};
+};
+using TransformRowsF32Fn = void (*)(const TransformRowsF32Args& args) noexcept;
+
+/// Quantises the rows of x [M, K], or, with a transform, what it makes of them (K64 elements):
 ///   amax = max_k |x[m,k]|      inverse = amax >= kQuantizeMin ? 127 / amax : 0
 ///   scale[m] = amax / 127      q[m,k] = round_half_even(x[m,k] · inverse)
 /// A NaN or an infinity in a row makes its scale NaN; its q are then any numbers in -127 .. 127,
@@ -76,6 +106,8 @@ struct QuantizeRowsS8Args {
   std::int64_t ldx = 0;
   std::int64_t M = 0, K = 0;
   std::uint8_t shift = 0;  // 0 or 128: GemmS8::shift of the product that reads q
+  RowTransform transform = {};
+  float* scratch = nullptr;  // [padded_k(K)], needed with a transform
 };
 using QuantizeRowsS8Fn = void (*)(const QuantizeRowsS8Args& args) noexcept;
 
@@ -186,7 +218,9 @@ struct LayerNormS8Args {
   const float* beta = nullptr;   // [D]
   std::int64_t M = 0, D = 0;
   float eps = 0;
-  std::uint8_t shift = 0;  // as in QuantizeRowsS8Args
+  std::uint8_t shift = 0;  // as in QuantizeRowsS8Args, and so the others:
+  RowTransform transform = {};
+  float* scratch = nullptr;
 };
 using LayerNormS8Fn = void (*)(const LayerNormS8Args& args) noexcept;
 

@@ -1,4 +1,5 @@
 #include "kernels/avx512/avx512.h"
+#include "kernels/avx512/transform.h"
 #include "kernels/avx512/vec.h"
 
 namespace linnet::kernels::avx512 {
@@ -55,16 +56,21 @@ void quantize_row(std::uint8_t* q, const float* x, std::int64_t K, float inverse
 
 void quantize_rows_s8(const QuantizeRowsS8Args& a) noexcept {
   const __m512i shift = _mm512_set1_epi8(static_cast<char>(a.shift));
+  const std::int64_t K = a.transform.any() ? padded_k(a.K) : a.K;
   for (std::int64_t m = 0; m < a.M; ++m) {
     const float* x = a.x + m * a.ldx;
+    if (a.transform.any()) {
+      transform_row(a.scratch, x, a.K, a.transform);
+      x = a.scratch;
+    }
     std::uint8_t* q = a.q + m * a.ldq;
-    const float amax = __builtin_bit_cast(float, greatest(x, a.K));
+    const float amax = __builtin_bit_cast(float, greatest(x, K));
     const RowScale s = row_scale(amax);
     a.scale[m] = s.scale;
     if (amax < __builtin_inff()) {
-      quantize_row<true>(q, x, a.K, s.inverse, shift);
+      quantize_row<true>(q, x, K, s.inverse, shift);
     } else {
-      quantize_row<false>(q, x, a.K, s.inverse, shift);
+      quantize_row<false>(q, x, K, s.inverse, shift);
     }
   }
 }

@@ -211,6 +211,36 @@ void rows(Input& in) {
   });
 }
 
+void transformed_rows(Input& in) {
+  const std::int64_t M = in.number(1, 4), K = in.number(1, 600);
+  RowTransform f;
+  f.n = 1 << in.number(0, 5);
+  while (padded_k(K) / 16 % f.n != 0) f.n /= 2;
+  f.thirds = padded_k(K) / (16 * f.n) % 3 == 0 && in.number(0, 1) == 1;
+  f.in_lane = in.number(0, 1) == 1;
+  const std::vector<float> x = in.floats(M * K), r = in.floats(K);
+  if (in.number(0, 1) == 1) f.r = r.data();
+  every_level("transform_rows_f32", [&](const KernelTable& table) {
+    std::vector<float> y(static_cast<std::size_t>(M * padded_k(K)));
+    TransformRowsF32Args a = {.y = y.data(), .ldy = padded_k(K), .x = x.data(), .ldx = K};
+    a.M = M, a.K = K, a.transform = f;
+    table.transform_rows_f32(a);
+    return y;
+  });
+  every_level("quantize_rows_s8", [&](const KernelTable& table) {
+    std::vector<float> scale(static_cast<std::size_t>(M));
+    std::vector<float> scratch(static_cast<std::size_t>(padded_k(K)));
+    std::vector<std::uint8_t> q(static_cast<std::size_t>(M * padded_k(K)));
+    QuantizeRowsS8Args a = {.q = q.data(), .ldq = padded_k(K), .scale = scale.data()};
+    a.x = x.data(), a.ldx = K, a.M = M, a.K = K, a.shift = table.gemm_s8.shift;
+    a.transform = f, a.scratch = scratch.data();
+    table.quantize_rows_s8(a);
+    const std::vector<float> bytes = as_floats(q, a.shift);
+    scale.insert(scale.end(), bytes.begin(), bytes.end());
+    return scale;
+  });
+}
+
 void elements(Input& in) {
   const Activation f = activation(in);
   const std::vector<float> x = in.floats(in.number(1, 200));
@@ -277,7 +307,7 @@ void attention(Input& in) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   namespace k = linnet::kernels;
   k::Input in({data, size});
-  switch (in.number(0, 4)) {
+  switch (in.number(0, 5)) {
     case 0:
       k::gemm(in);
       break;
@@ -289,6 +319,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 3:
       k::gemm_s8(in);
+      break;
+    case 4:
+      k::transformed_rows(in);
       break;
     default:
       k::attention(in);

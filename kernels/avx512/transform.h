@@ -1,0 +1,88 @@
+#pragma once
+
+#include "kernels/avx512/vec.h"
+
+namespace linnet::kernels::avx512 {
+namespace {
+
+/// The butterflies of a Hadamard matrix of order n, up to 16, over n vectors at y, which come from
+/// x times r, of which `present` elements are there.
+template <int n>
+void rotate_first(float* y, const float* x, const float* r, std::int64_t present) {
+  __m512 v[n];
+#pragma GCC unroll 16
+  for (int i = 0; i < n; ++i) {
+    const __mmask16 mask = first(present > 16 * i ? present - 16 * i : 0);
+    v[i] = _mm512_maskz_loadu_ps(mask, x + 16 * i);
+    if (r != nullptr) v[i] = v[i] * _mm512_maskz_loadu_ps(mask, r + 16 * i);
+  }
+#pragma GCC unroll 4
+  for (int h = 1; h < n; h *= 2) {
+#pragma GCC unroll 16
+    for (int i = 0; i < n; ++i) {
+      if ((i & h) != 0) continue;
+      const __m512 sum = v[i] + v[i + h], difference = v[i] - v[i + h];
+      v[i] = sum, v[i + h] = difference;
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < n; ++i) _mm512_storeu_ps(y + 16 * i, v[i]);
+}
+
+/// The step h = 16 of order 32, in memory.
+inline void rotate_halves(float* y) {
+#pragma GCC unroll 4
+  for (int i = 0; i < 16; ++i) {
+    const __m512 a = _mm512_loadu_ps(y + 16 * i), b = _mm512_loadu_ps(y + 256 + 16 * i);
+    _mm512_storeu_ps(y + 16 * i, a + b);
+    _mm512_storeu_ps(y + 256 + 16 * i, a - b);
+  }
+}
+
+inline __m512 rotate_in_lane(__m512 v) {
+  // ±v[t] + v[t ^ S]: the sign is a product with ±1, which is exact.
+  const auto signs = [](int S) {
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __mmask16 negative = _mm512_test_epi32_mask(lanes, _mm512_set1_epi32(S));
+    return _mm512_mask_blend_ps(negative, Vec::splat(1.0f), Vec::splat(-1.0f));
+  };
+  v = Vec::fma(v, signs(1), _mm512_permute_ps(v, 0xB1));
+  v = Vec::fma(v, signs(2), _mm512_permute_ps(v, 0x4E));
+  v = Vec::fma(v, signs(4), _mm512_shuffle_f32x4(v, v, 0xB1));
+  return Vec::fma(v, signs(8), _mm512_shuffle_f32x4(v, v, 0x4E));
+}
+
+inline void rotate_thirds(float* y, std::int64_t third) {
+  const __m512 factor = Vec::splat(kMinusTwoThirds);
+  for (std::int64_t j = 0; j < third; j += 16) {
+    const __m512 a = _mm512_loadu_ps(y + j), b = _mm512_loadu_ps(y + third + j);
+    const __m512 c = _mm512_loadu_ps(y + 2 * third + j), s = (a + b) + c;
+    _mm512_storeu_ps(y + j, Vec::fma(s, factor, a));
+    _mm512_storeu_ps(y + third + j, Vec::fma(s, factor, b));
+    _mm512_storeu_ps(y + 2 * third + j, Vec::fma(s, factor, c));
+  }
+}
+
+/// y [padded_k(K)] = transform of x [K]: RowTransform.
+inline void transform_row(float* y, const float* x, std::int64_t K, const RowTransform& f) {
+  using FirstFn = void (*)(float*, const float*, const float*, std::int64_t);
+  const std::int64_t padded = padded_k(K);
+  const FirstFn step = f.n >= 16  ? rotate_first<16>
+                       : f.n == 8 ? rotate_first<8>
+                       : f.n == 4 ? rotate_first<4>
+                       : f.n == 2 ? rotate_first<2>
+                                  : rotate_first<1>;
+  const std::int64_t width = f.n >= 16 ? 256 : f.n == 0 ? 16 : 16 * f.n;
+  for (std::int64_t k = 0; k < padded; k += width) {
+    step(y + k, x + k, f.r == nullptr ? nullptr : f.r + k, K - k);
+  }
+  if (f.n == 0) return;
+  for (std::int64_t k = 0; f.n == 32 && k < padded; k += 512) rotate_halves(y + k);
+  if (f.thirds) rotate_thirds(y, padded / 3);
+  for (std::int64_t k = 0; f.in_lane && k < padded; k += 16) {
+    _mm512_storeu_ps(y + k, rotate_in_lane(_mm512_loadu_ps(y + k)));
+  }
+}
+
+}  // namespace
+}  // namespace linnet::kernels::avx512
