@@ -28,7 +28,8 @@ KernelTable reference_table() noexcept {
           .gemm_s8 = {0, level::gemm_s8},
           .layer_norm_s8 = level::layer_norm_s8,
           .attention_s8 = {level::attention_s8_scratch_floats, level::attention_s8},
-          .transform_rows_f32 = level::transform_rows_f32};
+          .transform_rows_f32 = level::transform_rows_f32,
+          .embed_rows = level::embed_rows};
 }
 
 void lay_avx2(KernelTable& t) noexcept {
@@ -44,6 +45,7 @@ void lay_avx2(KernelTable& t) noexcept {
   t.quantize_rows_s8 = level::quantize_rows_s8;
   t.layer_norm_s8 = level::layer_norm_s8;
   t.transform_rows_f32 = level::transform_rows_f32;
+  t.embed_rows = level::embed_rows;
   t.attention_s8 = {level::attention_s8_scratch_floats, level::attention_s8};
   t.gemm_s8 = {0, level::gemm_s8};
 }
@@ -67,6 +69,7 @@ void lay_avx512(KernelTable& t) noexcept {
   t.quantize_rows_s8 = level::quantize_rows_s8;
   t.layer_norm_s8 = level::layer_norm_s8;
   t.transform_rows_f32 = level::transform_rows_f32;
+  t.embed_rows = level::embed_rows;
   t.attention_s8 = {level::attention_s8_scratch_floats, level::attention_s8};
 }
 
@@ -143,7 +146,8 @@ std::array<SlotInfo, kSlots> slots(const KernelTable& table) noexcept {
           of("gemm_s8", [](const KernelTable& t) { return t.gemm_s8.run; }),
           of("layer_norm_s8", [](const KernelTable& t) { return t.layer_norm_s8; }),
           of("attention_s8", [](const KernelTable& t) { return t.attention_s8.run; }),
-          of("transform_rows_f32", [](const KernelTable& t) { return t.transform_rows_f32; })};
+          of("transform_rows_f32", [](const KernelTable& t) { return t.transform_rows_f32; }),
+          of("embed_rows", [](const KernelTable& t) { return t.embed_rows; })};
 }
 
 }  // namespace linnet::kernels

@@ -28,6 +28,7 @@ struct KernelTable {
   LayerNormS8Fn layer_norm_s8;
   AttentionS8 attention_s8;
   TransformRowsF32Fn transform_rows_f32;
+  EmbedRowsFn embed_rows;
 };
 
 /// The reference, with every level of this machine up to `cap` laid over it. `cap` must be
@@ -40,7 +41,7 @@ struct SlotInfo {
   Isa provider;
 };
 
-inline constexpr std::size_t kSlots = 15;
+inline constexpr std::size_t kSlots = 16;
 
 /// Every slot of a table that make_table() gave, in the order of its fields.
 std::array<SlotInfo, kSlots> slots(const KernelTable& table) noexcept;

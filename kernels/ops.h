@@ -198,6 +198,26 @@ using PackBf16Fn = void (*)(std::uint16_t* packed, const float* w, std::int64_t 
                             std::int64_t stride_k, std::int64_t K, std::int64_t n_begin,
                             std::int64_t n_end) noexcept;
 
+/// y[m,:] = (word[tokens[m],:] + type[types[m],:]) + position[positions[m],:], without the type
+/// where it is null. A row of INT8 words is float(word_s8[t,:]) · word_scale[t] first.
+struct EmbedRowsArgs {
+  float* y = nullptr;  // [M, D]
+  std::int64_t ldy = 0;
+  const float* word = nullptr;           // [V, D], or null, and then:
+  const std::int8_t* word_s8 = nullptr;  // [V, D]
+  const float* word_scale = nullptr;     // [V]
+  std::int64_t ld_word = 0;
+  const float* type = nullptr;  // [types, D] or null
+  std::int64_t ld_type = 0;
+  const float* position = nullptr;  // [P, D]
+  std::int64_t ld_position = 0;
+  const std::int32_t* tokens = nullptr;     // [M] rows of the tables
+  const std::int32_t* types = nullptr;      // [M], or null: all 0
+  const std::int32_t* positions = nullptr;  // [M]
+  std::int64_t M = 0, D = 0;
+};
+using EmbedRowsFn = void (*)(const EmbedRowsArgs& args) noexcept;
+
 /// y[m,d] = (x[m,d] - mean[m]) * rstd[m] * gamma[d] + beta[d],
 /// rstd = 1/sqrt(var + eps), var without Bessel's correction, two passes.
 /// mean and rstd are [M] and may be null (inference). In place ok (y == x).

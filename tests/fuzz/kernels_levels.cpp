@@ -211,6 +211,29 @@ void rows(Input& in) {
   });
 }
 
+void embeddings(Input& in) {
+  const std::int64_t M = in.number(1, 9), D = in.number(1, 100), V = 5;
+  const std::vector<float> word = in.floats(V * D), type = in.floats(V * D);
+  const std::vector<float> position = in.floats(V * D), scale = in.floats(V);
+  const std::vector<std::int8_t> word_s8 = in.signed_bytes(V * D);
+  std::vector<std::int32_t> ids;
+  for (std::int64_t i = 0; i < 3 * M; ++i) {
+    ids.push_back(static_cast<std::int32_t>(in.number(0, V - 1)));
+  }
+  const bool s8 = in.number(0, 1) == 1, typed = in.number(0, 1) == 1;
+  every_level("embed_rows", [&](const KernelTable& table) {
+    std::vector<float> y(static_cast<std::size_t>(M * D));
+    EmbedRowsArgs a = {.y = y.data(), .ldy = D, .word = s8 ? nullptr : word.data()};
+    a.word_s8 = word_s8.data(), a.word_scale = scale.data(), a.ld_word = D;
+    a.type = typed ? type.data() : nullptr, a.ld_type = D;
+    a.position = position.data(), a.ld_position = D;
+    a.tokens = ids.data(), a.types = a.tokens + M, a.positions = a.types + M;
+    a.M = M, a.D = D;
+    table.embed_rows(a);
+    return y;
+  });
+}
+
 void transformed_rows(Input& in) {
   const std::int64_t M = in.number(1, 4), K = in.number(1, 600);
   RowTransform f;
@@ -322,6 +345,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 4:
       k::transformed_rows(in);
+      k::embeddings(in);
       break;
     default:
       k::attention(in);
