@@ -26,4 +26,7 @@ CpuRegisters read_cpu() noexcept;
 /// The levels a machine with these registers runs, weakest first; empty below x86-64-v3.
 std::vector<Isa> isas_of(const CpuRegisters& registers) noexcept;
 
+/// Whether it also has AVX-512 BF16 beside AVX-512 VNNI.
+bool has_avx512_bf16(const CpuRegisters& registers) noexcept;
+
 }  // namespace linnet::kernels

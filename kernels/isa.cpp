@@ -30,7 +30,7 @@ constexpr std::uint32_t kAvx512VnniBit = bit(11);
 // CPUID leaf 7, EDX: AMX-BF16, AMX-TILE, AMX-INT8
 constexpr std::uint32_t kAmxBits = bit(22) | bit(24) | bit(25);
 // CPUID leaf 7, subleaf 1, EAX
-constexpr std::uint32_t kAvxVnniBit = bit(4);
+constexpr std::uint32_t kAvxVnniBit = bit(4), kAvx512Bf16Bit = bit(5);
 // CPUID leaf 0x80000001, ECX
 constexpr std::uint32_t kLzcnt = bit(5);
 // XCR0: the register state that the operating system saves and restores.
@@ -89,6 +89,17 @@ std::vector<Isa> isas_of(const CpuRegisters& r) noexcept {
   if (has(r.leaf7_edx, kAmxBits) && has(r.xcr0, kTileState) && r.tiles_permitted) {
     found.push_back(Isa::kAmx);
   }
+  return found;
+}
+
+bool has_avx512_bf16(const CpuRegisters& r) noexcept {
+  const std::vector<Isa> isas = isas_of(r);
+  return has(r.leaf71_eax, kAvx512Bf16Bit) &&
+         std::find(isas.begin(), isas.end(), Isa::kAvx512Vnni) != isas.end();
+}
+
+bool has_avx512_bf16() noexcept {
+  static const bool found = has_avx512_bf16(read_cpu());
   return found;
 }
 

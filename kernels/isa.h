@@ -30,4 +30,7 @@ std::span<const Isa> supported_isas() noexcept;
 /// Those, and the emulated ones that run here, weakest first.
 std::span<const Isa> runnable_isas() noexcept;
 
+/// Whether this machine has AVX-512 BF16. No level of its own: some CPUs of kAvx512Vnni have it.
+bool has_avx512_bf16() noexcept;
+
 }  // namespace linnet::kernels

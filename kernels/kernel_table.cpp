@@ -3,6 +3,7 @@
 #include "kernels/amx/amx.h"
 #include "kernels/avx2/avx2.h"
 #include "kernels/avx512/avx512.h"
+#include "kernels/avx512_bf16/avx512_bf16.h"
 #include "kernels/avx512_vnni/avx512_vnni.h"
 #include "kernels/avx_vnni/avx_vnni.h"
 #include "kernels/reference/reference.h"
@@ -66,6 +67,8 @@ void lay_avx512(KernelTable& t) noexcept {
   t.activate_f32 = level::activate_f32;
   t.normalize_l2_f32 = level::normalize_l2_f32;
   t.attention_f32 = {level::attention_f32_scratch_floats, level::attention_f32};
+  t.round_rows_bf16 = level::round_rows_bf16;
+  t.gemm_bf16 = level::gemm_bf16;
   t.quantize_rows_s8 = level::quantize_rows_s8;
   t.layer_norm_s8 = level::layer_norm_s8;
   t.transform_rows_f32 = level::transform_rows_f32;
@@ -75,6 +78,7 @@ void lay_avx512(KernelTable& t) noexcept {
 
 void lay_avx512_vnni(KernelTable& t) noexcept {
   t.isa = Isa::kAvx512Vnni;
+  if (has_avx512_bf16()) t.gemm_bf16 = avx512_bf16::gemm_bf16;
   t.gemm_s8 = {avx512_vnni::kGemmS8Shift, avx512_vnni::gemm_s8};
   t.attention_s8 = {avx512_vnni::attention_s8_scratch_floats, avx512_vnni::attention_s8};
 }
@@ -132,6 +136,11 @@ std::array<SlotInfo, kSlots> slots(const KernelTable& table) noexcept {
   const auto of = [&table](const char* slot_name, auto slot) {
     return SlotInfo{slot_name, provider(table, slot)};
   };
+  const auto bf16 = [&table, &of] {
+    SlotInfo slot = of("gemm_bf16", [](const KernelTable& t) { return t.gemm_bf16; });
+    if (table.gemm_bf16 == avx512_bf16::gemm_bf16) slot.addition = "avx512_bf16";
+    return slot;
+  };
   return {of("gemm_f32", [](const KernelTable& t) { return t.gemm_f32.run; }),
           of("layer_norm_f32", [](const KernelTable& t) { return t.layer_norm_f32; }),
           of("softmax_f32", [](const KernelTable& t) { return t.softmax_f32; }),
@@ -140,7 +149,7 @@ std::array<SlotInfo, kSlots> slots(const KernelTable& table) noexcept {
           of("attention_f32", [](const KernelTable& t) { return t.attention_f32.run; }),
           of("pack_bf16", [](const KernelTable& t) { return t.pack_bf16; }),
           of("round_rows_bf16", [](const KernelTable& t) { return t.round_rows_bf16; }),
-          of("gemm_bf16", [](const KernelTable& t) { return t.gemm_bf16; }),
+          bf16(),
           of("pack_s8", [](const KernelTable& t) { return t.pack_s8; }),
           of("quantize_rows_s8", [](const KernelTable& t) { return t.quantize_rows_s8; }),
           of("gemm_s8", [](const KernelTable& t) { return t.gemm_s8.run; }),

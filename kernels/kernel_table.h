@@ -35,10 +35,12 @@ struct KernelTable {
 /// supported here.
 KernelTable make_table(Isa cap) noexcept;
 
-/// A slot of the table: its name and the level whose function is in it.
+/// A slot of the table: its name, the level whose function is in it, and what the function needs
+/// beyond that level, null for nothing.
 struct SlotInfo {
   const char* name;
   Isa provider;
+  const char* addition = nullptr;
 };
 
 inline constexpr std::size_t kSlots = 16;

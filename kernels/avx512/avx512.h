@@ -18,6 +18,10 @@ void embed_rows(const EmbedRowsArgs& args) noexcept;
 void transform_rows_f32(const TransformRowsF32Args& args) noexcept;
 void quantize_rows_s8(const QuantizeRowsS8Args& args) noexcept;
 
+void round_rows_bf16(std::uint16_t* y, std::int64_t ldy, const float* x, std::int64_t ldx,
+                     std::int64_t M, std::int64_t K) noexcept;
+void gemm_bf16(const GemmBf16Args& args) noexcept;
+
 void layer_norm_f32(float* y, float* mean, float* rstd, const float* x, const float* gamma,
                     const float* beta, std::int64_t M, std::int64_t D, float eps) noexcept;
 void layer_norm_s8(const LayerNormS8Args& args) noexcept;

@@ -124,8 +124,12 @@ def public_headers(files):
 
 
 # A level's folder may include the headers of the weaker level it is laid over.
-LEVEL_BASES = {"kernels/avx_vnni": "kernels/avx2", "kernels/avx512_vnni": "kernels/avx512",
-               "kernels/amx": "kernels/avx512"}
+LEVEL_BASES = {
+    "kernels/amx": "kernels/avx512",
+    "kernels/avx512_bf16": "kernels/avx512",
+    "kernels/avx512_vnni": "kernels/avx512",
+    "kernels/avx_vnni": "kernels/avx2",
+}
 
 
 def levels(files):

@@ -17,6 +17,12 @@ constexpr Option kKernels{
 
 constexpr const Option* kOptions[] = {&kKernels, &kIsa, &kJson};
 
+std::string provider_of(const kernels::SlotInfo& slot) {
+  std::string text = kernels::name(slot.provider);
+  if (slot.addition != nullptr) text.append(" + ").append(slot.addition);
+  return text;
+}
+
 kernels::KernelTable table_of(const cli::Arguments& args) {
   return kernels::make_table(choose_isa(args.maybe(kIsa)));
 }
@@ -28,7 +34,7 @@ std::string as_text(const cli::Arguments& args) {
   out += std::string("level in use:    ") + kernels::name(table.isa) + "\n\n";
   io::Table rows({{"slot"}, {"provider"}});
   for (const kernels::SlotInfo& slot : kernels::slots(table)) {
-    rows.add({slot.name, kernels::name(slot.provider)});
+    rows.add({slot.name, provider_of(slot)});
   }
   return out + rows.text();
 }
@@ -57,7 +63,7 @@ std::string as_json(const cli::Arguments& args) {
     out.key("level").string(kernels::name(table.isa));
     out.key("kernels").begin_object();
     for (const kernels::SlotInfo& slot : kernels::slots(table)) {
-      out.key(slot.name).string(kernels::name(slot.provider));
+      out.key(slot.name).string(provider_of(slot));
     }
     out.end_object();
   }
