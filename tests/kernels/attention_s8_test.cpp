@@ -220,6 +220,32 @@ TEST_P(AttentionS8Level, PrefillEqualsDecode) {
   }
 }
 
+// Sequences of lengths 1..40 end to end in one matrix, then each in a matrix of its own.
+TEST_P(AttentionS8Level, AloneEqualsPacked) {
+  Rng rng(11);
+  constexpr std::int64_t kWidth = 32;
+  const AttentionS8 attention = make_table(GetParam()).attention_s8;
+  for (const bool causal : {false, true}) {
+    Head packed{40 * 41 / 2, kWidth, 0, causal};
+    test::fill_mixed(packed.qkv.span(), rng);
+    std::int64_t start = 0;
+    for (std::int64_t length = 1; length <= 40; start += length++) {
+      Head alone{length, kWidth, 0, causal};
+      const float* from = packed.qkv.data() + start * packed.ld();
+      std::copy_n(from, length * alone.ld(), alone.qkv.data());
+      GuardedBuffer<float> y(static_cast<std::size_t>(length * kWidth));
+      const std::int64_t floats = (attention.scratch_floats(length, kWidth) + 15) / 16 * 16;
+      GuardedBuffer<float> scratch(static_cast<std::size_t>(floats));
+      AttentionS8Args a = {.y = y.data(), .ldy = kWidth, .q = from};
+      a.k = a.q + kWidth, a.v = a.k + kWidth, a.ld_qkv = packed.ld();
+      a.keys = length, a.head_width = kWidth, a.query_end = length;
+      a.scale = packed.scale(), a.causal = causal, a.scratch = scratch.data();
+      attention.run(a);
+      ASSERT_TRUE(test::same_bits(y.span(), run(GetParam(), alone))) << "length " << length;
+    }
+  }
+}
+
 TEST_P(AttentionS8Level, ScaleOfARowDoesNotReachOthers) {
   Rng rng(7);
   Head h{30, 16, 0, true};
