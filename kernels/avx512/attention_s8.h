@@ -73,6 +73,9 @@ inline Scales16 scales_of_16(const float* x, std::int64_t ld, std::int64_t count
     if (i >= count) break;
     __m512i greatest = _mm512_setzero_si512();
     for_each_16(width, [&](std::int64_t d, __mmask16 mask) {
+      // Of the 16 rows that come next: a head's part of a row is too short for the hardware's
+      // guess.
+      _mm_prefetch(reinterpret_cast<const char*>(x + (16 + i) * ld + d), _MM_HINT_T0);
       const __m512 magnitude = _mm512_abs_ps(_mm512_maskz_loadu_ps(mask, x + i * ld + d));
       greatest = _mm512_max_epu32(greatest, _mm512_castps_si512(magnitude));
     });
