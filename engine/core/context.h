@@ -28,6 +28,7 @@ struct Context {
 enum class Precision {
   kFloat32,   ///< FP32: the same bytes at every level
   kBfloat16,  ///< operands rounded to BF16: outside the promise of the same bytes
+  kInt8,      ///< operands quantised by row and by channel: the same bytes at every level
 };
 
 /// The level to run at: `wanted` if given, else the environment's LINNET_ISA, else the best of this

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "engine/models/quantize_channels.h"
 #include "weights/number_formats.h"
 
 namespace linnet {
@@ -35,8 +36,23 @@ std::int64_t packed_bytes(const kernels::KernelTable& kernels, LinearKind kind, 
       return kernels.gemm_f32.packed_floats(N, K) * static_cast<std::int64_t>(sizeof(float));
     case LinearKind::kBfloat16:
       return (N + 15) / 16 * 16 * kernels::padded_k_bf16(K) * 2;
+    case LinearKind::kInt8:
+      return (N + 15) / 16 * 16 * kernels::column_bytes_s8(K);
   }
   return 0;
+}
+
+// Where slices of packed columns may begin.
+std::int64_t column_step(const kernels::KernelTable& kernels, LinearKind kind) {
+  switch (kind) {
+    case LinearKind::kFloat32:
+      return kernels.gemm_f32.column_step;
+    case LinearKind::kBfloat16:
+      return kernels::kPanelBf16;
+    case LinearKind::kInt8:
+      return kernels::kPanelS8;
+  }
+  return 1;
 }
 
 }  // namespace
@@ -45,6 +61,7 @@ LinearPlace::LinearPlace(Layout& layout, const kernels::KernelTable& kernels, Li
                          std::int64_t rows, std::int64_t cols)
     : packed(layout.mat<std::byte>(1, packed_bytes(kernels, layer_kind, rows, cols)).data),
       bias(layout.mat(1, rows).data),
+      scale(layer_kind == LinearKind::kInt8 ? layout.mat(1, rows).data : nullptr),
       N(rows),
       K(cols),
       kind(layer_kind) {}
@@ -52,20 +69,27 @@ LinearPlace::LinearPlace(Layout& layout, const kernels::KernelTable& kernels, Li
 void pack_linear(const kernels::KernelTable& kernels, Threads& threads, const LinearPlace& place,
                  std::span<const weights::TensorView> parts) {
   const std::int64_t N = place.N, K = place.K;
-  Block staged;
+  Block staged, quantised;
   if (parts.size() > 1 || !is_usable_in_place(parts[0])) staged = stage(threads, parts, N, K);
   const auto* rows = reinterpret_cast<const float*>(
       staged.data() != nullptr ? staged.data() : parts[0].bytes.data());
-  const bool bf16 = place.kind == LinearKind::kBfloat16;
-  const std::int64_t step = bf16 ? kernels::kPanelBf16 : kernels.gemm_f32.column_step;
+  if (place.kind == LinearKind::kInt8) quantised = Block(N * K);
+  auto* w = reinterpret_cast<std::int8_t*>(quantised.data());
+  const std::int64_t step = column_step(kernels, place.kind);
   parallel_for(threads, (N + step - 1) / step, 1, [&](std::int64_t begin, std::int64_t end, int) {
     const std::int64_t n_begin = begin * step, n_end = std::min(end * step, N);
-    if (bf16) {
-      kernels.pack_bf16(reinterpret_cast<std::uint16_t*>(place.packed), rows, K, 1, K, n_begin,
-                        n_end);
-    } else {
-      kernels.gemm_f32.pack(reinterpret_cast<float*>(place.packed), rows, K, 1, N, K, n_begin,
-                            n_end);
+    switch (place.kind) {
+      case LinearKind::kFloat32:
+        return kernels.gemm_f32.pack(reinterpret_cast<float*>(place.packed), rows, K, 1, N, K,
+                                     n_begin, n_end);
+      case LinearKind::kBfloat16:
+        return kernels.pack_bf16(reinterpret_cast<std::uint16_t*>(place.packed), rows, K, 1, K,
+                                 n_begin, n_end);
+      case LinearKind::kInt8:
+        quantize_channels_s8(w + n_begin * K, place.scale + n_begin, rows + n_begin * K,
+                             n_end - n_begin, K);
+        return kernels.pack_s8(reinterpret_cast<std::int8_t*>(place.packed), w, K, 1, K, n_begin,
+                               n_end);
     }
   });
 }

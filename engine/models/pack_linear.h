@@ -11,23 +11,33 @@ namespace linnet {
 
 /// Layers of this kind compute in this precision.
 constexpr LinearKind linear_kind(Precision precision) {
-  return precision == Precision::kBfloat16 ? LinearKind::kBfloat16 : LinearKind::kFloat32;
+  switch (precision) {
+    case Precision::kBfloat16:
+      return LinearKind::kBfloat16;
+    case Precision::kInt8:
+      return LinearKind::kInt8;
+    case Precision::kFloat32:
+      break;
+  }
+  return LinearKind::kFloat32;
 }
 
 /// Where a packed linear layer goes.
 struct LinearPlace {
   std::byte* packed = nullptr;
   float* bias = nullptr;
+  float* scale = nullptr;  // [N], of kInt8
   std::int64_t N = 0, K = 0;
   LinearKind kind = LinearKind::kFloat32;
 
   LinearPlace() = default;
   LinearPlace(Layout& layout, const kernels::KernelTable& kernels, LinearKind layer_kind,
               std::int64_t rows, std::int64_t cols);
-  Linear view() const { return {packed, bias, N, K, kind}; }
+  Linear view() const { return {packed, bias, N, K, kind, scale}; }
 };
 
-/// Packs the weights [N, K] of a layer, given as float tensors [n_i, K] one below the other.
+/// Packs the weights [N, K] of a layer, given as float tensors [n_i, K] one below the other; of
+/// kInt8 after quantize_channels_s8().
 void pack_linear(const kernels::KernelTable& kernels, Threads& threads, const LinearPlace& place,
                  std::span<const weights::TensorView> parts);
 

@@ -70,6 +70,32 @@ void linear_bf16(const Context& ctx, Mat<float> y, Mat<const float> x, const Lin
   for_each_slice(ctx, args, kernels::kPanelBf16, ctx.kernels.gemm_bf16);
 }
 
+void linear_int8(const Context& ctx, Mat<float> y, Mat<const float> x, const Linear& w,
+                 const LinearEpilogue& epilogue) {
+  const std::int64_t ld = kernels::padded_k(w.K);
+  LINNET_ASSERT(ctx.scratch.bytes >= linear_scratch_bytes(w.kind, x.rows, w.K));
+  auto* q = reinterpret_cast<std::uint8_t*>(ctx.scratch.data);
+  auto* scale = reinterpret_cast<float*>(ctx.scratch.data + x.rows * ld);
+  parallel_for(ctx.threads, x.rows, kGrain / w.K + 1,
+               [&](std::int64_t begin, std::int64_t end, int) {
+                 ctx.kernels.quantize_rows_s8({.q = q + begin * ld,
+                                               .ldq = ld,
+                                               .scale = scale + begin,
+                                               .x = x.row(begin),
+                                               .ldx = x.ld,
+                                               .M = end - begin,
+                                               .K = w.K,
+                                               .shift = ctx.kernels.gemm_s8.shift});
+               });
+  auto args = args_of<kernels::GemmS8Args>(y, w, epilogue);
+  args.x = q;
+  args.ldx = ld;
+  args.x_scale = scale;
+  args.w = reinterpret_cast<const std::int8_t*>(w.packed);
+  args.w_scale = w.scale;
+  for_each_slice(ctx, args, kernels::kPanelS8, ctx.kernels.gemm_s8.run);
+}
+
 }  // namespace
 
 void linear(const Context& ctx, Mat<float> y, Mat<const float> x, const Linear& w,
@@ -81,6 +107,8 @@ void linear(const Context& ctx, Mat<float> y, Mat<const float> x, const Linear& 
       return linear_f32(ctx, y, x, w, epilogue);
     case LinearKind::kBfloat16:
       return linear_bf16(ctx, y, x, w, epilogue);
+    case LinearKind::kInt8:
+      return linear_int8(ctx, y, x, w, epilogue);
   }
 }
 

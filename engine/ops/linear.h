@@ -11,6 +11,7 @@ namespace linnet {
 enum class LinearKind {
   kFloat32,   ///< KernelTable::gemm_f32
   kBfloat16,  ///< KernelTable::gemm_bf16; x is rounded in Context::scratch
+  kInt8,      ///< KernelTable::gemm_s8; x is quantised in Context::scratch
 };
 
 /// A dense layer: weight [N, K], packed as its kind says for the level it was loaded at (see
@@ -20,11 +21,20 @@ struct Linear {
   const float* bias = nullptr;
   std::int64_t N = 0, K = 0;
   LinearKind kind = LinearKind::kFloat32;
+  const float* scale = nullptr;  // [N], of kInt8
 };
 
 /// Bytes of Context::scratch that a layer of this kind needs for T tokens and K inputs; 0: none.
 constexpr std::int64_t linear_scratch_bytes(LinearKind kind, std::int64_t T, std::int64_t K) {
-  return kind == LinearKind::kBfloat16 ? T * kernels::padded_k_bf16(K) * 2 : 0;
+  switch (kind) {
+    case LinearKind::kFloat32:
+      return 0;
+    case LinearKind::kBfloat16:
+      return T * kernels::padded_k_bf16(K) * 2;
+    case LinearKind::kInt8:  // the rows, then their scales
+      return T * (kernels::padded_k(K) + static_cast<std::int64_t>(sizeof(float)));
+  }
+  return 0;
 }
 
 /// What follows the product, in this order: bias, activation, residual + y.

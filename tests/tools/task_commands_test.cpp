@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "tests/support/data.h"
+#include "tests/support/golden.h"
 #include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
 
@@ -244,6 +245,23 @@ TEST_F(TaskCommands, FillsAreAListForEachMask) {
             std::string::npos)
       << targets.err;
   EXPECT_EQ(linnet("fill", "bert_mlm", {"--targets", " ", "a [MASK]"}).exit_code, 1);
+}
+
+TEST_F(TaskCommands, ForwardInInt8) {
+  const fs::path golden = goldens() / "int8_bert_seqcls", io = golden / "io.safetensors";
+  const auto forward = [&](const char* dtype) {
+    const std::string out = dir_.path(dtype);
+    const Finished done =
+        run({.arguments = {LINNET_PROGRAM, "forward", "--model", golden.string(), "--inputs",
+                           io.string(), "--output", out, "--dtype", dtype}});
+    EXPECT_EQ(done.exit_code, 0) << done.err;
+    return GoldenFile(out).values<float>("b0.logits");
+  };
+  const std::vector<float> fp32 = forward("float32"), int8 = forward("int8");
+  const auto want = GoldenFile(io).values<double>("b0.int8_reference.blocks.logits");
+  ASSERT_EQ(int8.size(), want.size());
+  for (std::size_t i = 0; i < want.size(); ++i) EXPECT_NEAR(int8[i], want[i], 1e-4);
+  EXPECT_NE(int8, fp32);
 }
 
 TEST_F(TaskCommands, LongInputsComeOutInOrder) {

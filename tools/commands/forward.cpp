@@ -27,8 +27,18 @@ constexpr Option kHiddenStates{
     .name = "hidden-states",
     .help = "Write hidden_states.N too: after the embeddings (0) and after each layer."};
 
-constexpr const Option* kOptions[] = {&kModel,        &kInputs,  &kOutput, &kForce,
-                                      &kHiddenStates, &kThreads, &kIsa};
+constexpr Option kDtype{
+    .name = "dtype",
+    .kind = Kind::kChoice,
+    .value = "TYPE",
+    .help =
+        "What the layers compute in. int8: weights are quantised by output channel while loading, "
+        "activations by row; heads stay in float32.",
+    .fallback = "float32",
+    .choices = "float32|int8"};
+
+constexpr const Option* kOptions[] = {&kModel,        &kInputs, &kOutput,  &kForce,
+                                      &kHiddenStates, &kDtype,  &kThreads, &kIsa};
 
 int run(const cli::Arguments& args, cli::Console&) {
   const io::Destination destination{std::string(args.text(kOutput)), args.flag(kForce)
@@ -42,6 +52,7 @@ int run(const cli::Arguments& args, cli::Console&) {
   options.hidden_states =
       args.flag(kHiddenStates) ? tools::WithHiddenStates::kYes : tools::WithHiddenStates::kNo;
   options.load = load_options(args);
+  if (args.text(kDtype) == "int8") options.load.precision = Precision::kInt8;
   options.session = session_options(args);
   tools::forward(options);
   return cli::kDone;
