@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/rows.h"
 #include "engine/models/encoder_session.h"
 #include "tools/bench/random_checkpoint.h"
 
@@ -103,6 +104,7 @@ void register_all() {
 
 int main(int argc, char** argv) {
   linnet::register_all();
+  linnet::bench::add_machine_context();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::RunSpecifiedBenchmarks();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <benchmark/benchmark.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <memory>
@@ -8,6 +9,7 @@
 #include <string>
 
 #include "kernels/kernel_table.h"
+#include "tools/bench/machine.h"
 
 namespace linnet::bench {
 
@@ -54,7 +56,15 @@ void register_levels(const std::string& operation, Run run, Arguments arguments)
   }
 }
 
+/// The machine at this moment, printed above the results.
+inline void add_machine_context() {
+  benchmark::AddCustomContext("clock_ghz", std::to_string(clock_ghz()));
+  benchmark::AddCustomContext("memory_read_gbytes", std::to_string(memory_gbytes()));
+  benchmark::AddCustomContext("page_bytes", std::to_string(sysconf(_SC_PAGESIZE)));
+}
+
 inline int run_all(int argc, char** argv) {
+  add_machine_context();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::RunSpecifiedBenchmarks();

@@ -10,6 +10,8 @@
 // program with 1.
 #include "tokenizer/tokenizer.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -23,6 +25,7 @@
 
 #include "tokenizer/load.h"
 #include "tokenizer/parts.h"
+#include "tools/bench/machine.h"
 #include "weights/base/json.h"
 
 namespace linnet::tokenizer {
@@ -75,12 +78,13 @@ std::vector<std::int32_t> staged(const Tokenizer::Parts& parts, std::string_view
   b.chars.clear();
   parts.d.normalizer.normalize(text, 0, static_cast<std::int64_t>(text.size()),
                                b.scanner.normalizer, b.chars);
-  parts.scanner.words(b.chars, b.scanner, sink);
+  parts.bert_scanner->words(b.chars, b.scanner, sink);
   return ids;
 }
 
 bool same_ids(const Tokenizer& t, const Tokenizer::Parts& parts,
               const std::vector<std::string>& texts) {
+  if (!parts.bert_scanner) return true;  // byte-level BPE has one way only
   EncodeOptions options;
   options.add_special_tokens = false;
   options.parse_special = false;
@@ -106,6 +110,8 @@ int run(const std::string& tokenizer_path, const std::string& texts_path, int ro
                                                        : load_vocab(file, {}));
   if (!same_ids(t, parts, texts)) return 1;
 
+  std::fprintf(stderr, "# clock %.2f GHz, memory read %.1f GB/s, pages of %ld bytes\n",
+               bench::clock_ghz(), bench::memory_gbytes(), sysconf(_SC_PAGESIZE));
   Scratch scratch;
   std::vector<std::int32_t> ids;
   for (int round = 0; round < rounds; ++round) {

@@ -16,6 +16,7 @@ KernelTable reference_table() noexcept {
   return {.isa = Isa::kReference,
           .gemm_f32 = {level::kGemmF32ColumnStep, level::gemm_f32_packed_floats,
                        level::gemm_f32_pack, level::gemm_f32},
+          .gemm_tn_f32 = level::gemm_tn_f32,
           .layer_norm_f32 = level::layer_norm_f32,
           .softmax_f32 = level::softmax_f32,
           .activate_f32 = level::activate_f32,
@@ -38,6 +39,7 @@ void lay_avx2(KernelTable& t) noexcept {
   t.isa = Isa::kAvx2;
   t.gemm_f32 = {level::kGemmF32ColumnStep, level::gemm_f32_packed_floats, level::gemm_f32_pack,
                 level::gemm_f32};
+  t.gemm_tn_f32 = level::gemm_tn_f32;
   t.layer_norm_f32 = level::layer_norm_f32;
   t.softmax_f32 = level::softmax_f32;
   t.activate_f32 = level::activate_f32;
@@ -62,6 +64,7 @@ void lay_avx512(KernelTable& t) noexcept {
   t.isa = Isa::kAvx512;
   t.gemm_f32 = {level::kGemmF32ColumnStep, level::gemm_f32_packed_floats, level::gemm_f32_pack,
                 level::gemm_f32};
+  t.gemm_tn_f32 = level::gemm_tn_f32;
   t.layer_norm_f32 = level::layer_norm_f32;
   t.softmax_f32 = level::softmax_f32;
   t.activate_f32 = level::activate_f32;
@@ -142,6 +145,7 @@ std::array<SlotInfo, kSlots> slots(const KernelTable& table) noexcept {
     return slot;
   };
   return {of("gemm_f32", [](const KernelTable& t) { return t.gemm_f32.run; }),
+          of("gemm_tn_f32", [](const KernelTable& t) { return t.gemm_tn_f32; }),
           of("layer_norm_f32", [](const KernelTable& t) { return t.layer_norm_f32; }),
           of("softmax_f32", [](const KernelTable& t) { return t.softmax_f32; }),
           of("activate_f32", [](const KernelTable& t) { return t.activate_f32; }),

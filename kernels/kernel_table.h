@@ -14,6 +14,7 @@ namespace linnet::kernels {
 struct KernelTable {
   Isa isa;
   GemmF32 gemm_f32;
+  GemmTnF32Fn gemm_tn_f32;
   LayerNormF32Fn layer_norm_f32;
   SoftmaxF32Fn softmax_f32;
   ActivateF32Fn activate_f32;
@@ -43,7 +44,7 @@ struct SlotInfo {
   const char* addition = nullptr;
 };
 
-inline constexpr std::size_t kSlots = 16;
+inline constexpr std::size_t kSlots = 17;
 
 /// Every slot of a table that make_table() gave, in the order of its fields.
 std::array<SlotInfo, kSlots> slots(const KernelTable& table) noexcept;

@@ -57,6 +57,24 @@ struct GemmF32 {
   void (*run)(const GemmF32Args& args) noexcept;
 };
 
+/// The product of a weight's gradient, dW = dYᵀ·X, both read as they are:
+///   c[n,k] = chain over t of fma(a[t,n], b[t,k], c[n,k]), beginning at +0 or at what c holds
+/// t runs from 0 to T-1; tokens that come in several calls give the bytes of one. Rows
+/// [n_begin, n_end) of c are computed, any bounds. c must not overlap a and b.
+enum class ChainStart : std::int32_t { kZero, kContinue };
+struct GemmTnF32Args {
+  float* c = nullptr;  // [N, K]
+  std::int64_t ldc = 0;
+  const float* a = nullptr;  // [T, N]
+  std::int64_t lda = 0;
+  const float* b = nullptr;  // [T, K]
+  std::int64_t ldb = 0;
+  ChainStart start = ChainStart::kZero;
+  std::int64_t T = 0, N = 0, K = 0;
+  std::int64_t n_begin = 0, n_end = 0;
+};
+using GemmTnF32Fn = void (*)(const GemmTnF32Args& args) noexcept;
+
 /// INT8 operands are s8 in -127 .. 127 with one scale for each row of x and each row of w. A row of
 /// x is stored as bytes q + shift (modulo 256), `shift` being what the level's product wants, and
 /// is padded with q = 0 to padded_k(K) bytes.

@@ -3,7 +3,8 @@
 // linnet_worker tokenizer DIRECTORY THREADS encode|ids
 //
 // The process of linnet among those that peers.py measures: a JSON request on a line of standard
-// input, a JSON reply on a line of standard output. `machine` prints clock and FP32 peak and ends.
+// input, a JSON reply on a line of standard output. `machine` prints clock, FP32 peak and reads
+// from memory, and ends.
 #include <chrono>
 #include <cstdio>
 #include <iostream>
@@ -66,8 +67,8 @@ void serve(Worker& worker) {
 
 void print_machine() {
   const kernels::Isa isa = kernels::supported_isas().back();
-  std::printf("{\"isa\":\"%s\",\"clock_ghz\":%.3f,\"peak_gflops\":%.1f}\n", kernels::name(isa),
-              clock_ghz(), peak_gflops(isa));
+  std::printf("{\"isa\":\"%s\",\"clock_ghz\":%.3f,\"peak_gflops\":%.1f,\"memory_gbytes\":%.1f}\n",
+              kernels::name(isa), clock_ghz(), peak_gflops(isa), memory_gbytes());
 }
 
 }  // namespace

@@ -238,6 +238,7 @@ def render(data):
     if data["probes"]:
         text.append("One core before each part, " + data["probes"][0]["isa"] + ": " + "; ".join(
             f"{p['clock_ghz']:.2f} GHz, {p['peak_gflops']:.0f} GFLOP/s"
+            + (f", {p['memory_gbytes']:.0f} GB/s" if "memory_gbytes" in p else "")
             for p in data["probes"]) + ".\n")
     if data.get("latency"):
         latency = Latency(data["latency"])

@@ -14,6 +14,8 @@ void gemm_f32_pack(float* packed, const float* w, std::int64_t stride_n, std::in
                    std::int64_t n_end) noexcept;
 void gemm_f32(const GemmF32Args& args) noexcept;
 
+void gemm_tn_f32(const GemmTnF32Args& args) noexcept;
+
 void embed_rows(const EmbedRowsArgs& args) noexcept;
 void transform_rows_f32(const TransformRowsF32Args& args) noexcept;
 void quantize_rows_s8(const QuantizeRowsS8Args& args) noexcept;

@@ -115,6 +115,27 @@ void gemm(Input& in) {
   });
 }
 
+void gemm_tn(Input& in) {
+  const std::int64_t T = in.number(0, 40), N = in.number(1, 30), K = in.number(1, 120);
+  const std::int64_t lda = N + in.number(0, 3), ldb = K + in.number(0, 3),
+                     ldc = K + in.number(0, 3);
+  const auto start = static_cast<ChainStart>(in.number(0, 1));
+  const std::int64_t step = in.number(1, N);
+  const auto size = [T](std::int64_t ld, std::int64_t n) { return T == 0 ? 0 : (T - 1) * ld + n; };
+  const std::vector<float> a = in.floats(size(lda, N)), b = in.floats(size(ldb, K));
+  const std::vector<float> c_before = in.floats((N - 1) * ldc + K);
+  every_level("gemm_tn_f32", [&](const KernelTable& table) {
+    std::vector<float> c = c_before;
+    GemmTnF32Args g = {.c = c.data(), .ldc = ldc, .a = a.data(), .lda = lda, .b = b.data()};
+    g.ldb = ldb, g.start = start, g.T = T, g.N = N, g.K = K;
+    for (std::int64_t n = 0; n < N; n += step) {  // as threads would
+      g.n_begin = n, g.n_end = std::min(N, n + step);
+      table.gemm_tn_f32(g);
+    }
+    return c;
+  });
+}
+
 std::vector<float> as_floats(const std::vector<std::uint8_t>& bytes, std::uint8_t shift) {
   std::vector<float> values;
   for (const std::uint8_t b : bytes) {
@@ -330,7 +351,7 @@ void attention(Input& in) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   namespace k = linnet::kernels;
   k::Input in({data, size});
-  switch (in.number(0, 5)) {
+  switch (in.number(0, 6)) {
     case 0:
       k::gemm(in);
       break;
@@ -347,8 +368,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       k::transformed_rows(in);
       k::embeddings(in);
       break;
-    default:
+    case 5:
       k::attention(in);
+      break;
+    default:
+      k::gemm_tn(in);
   }
   return 0;
 }

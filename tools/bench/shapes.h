@@ -17,9 +17,11 @@ inline constexpr std::array<Product, 4> kBertBase = {
     {{768, 768}, {2304, 768}, {3072, 768}, {768, 3072}}};  // output, q|k|v, intermediate, output
 inline constexpr std::array<Product, 4> kMiniLm = {
     {{384, 384}, {1152, 384}, {1536, 384}, {384, 1536}}};
+/// The logits of GPT-2.
+inline constexpr Product kVocabulary = {50257, 768};
 /// The layers of bert-base, and the vocabulary.
-inline constexpr std::array<Product, 5> kGpt2 = {
-    kBertBase[0], kBertBase[1], kBertBase[2], kBertBase[3], {50257, 768}};
+inline constexpr std::array<Product, 5> kGpt2 = {kBertBase[0], kBertBase[1], kBertBase[2],
+                                                 kBertBase[3], kVocabulary};
 
 /// Both encoders, widest model first.
 inline constexpr std::array<Product, 8> kProducts = {kBertBase[0], kBertBase[1], kBertBase[2],
