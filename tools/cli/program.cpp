@@ -112,6 +112,7 @@ int dispatch(const Program& program, WordSpan words, Console& console) {
       program, *command, split_words(*command, words),
       [](const char* variable) -> const char* { return std::getenv(variable); });
   if (arguments.text(kLogFormat) == "json") console.log.set_format(LogFormat::kJson);
+  name_precision(arguments, console);
   if (!arguments.flag(kVerbose)) return command->run(arguments, console);
   return run_verbosely(arguments, console);
 }

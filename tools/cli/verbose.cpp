@@ -26,6 +26,13 @@ std::string beginning(const Arguments& arguments) {
 
 }  // namespace
 
+void name_precision(const Arguments& arguments, const Console& console) {
+  const Option* option = find_option(arguments.command(), "precision");
+  if (option != nullptr && arguments.text(*option) == "bf16") {
+    console.log.note("precision bf16: outside the promise of the same bytes on every machine");
+  }
+}
+
 int run_verbosely(const Arguments& arguments, Console& console) {
   const auto start = std::chrono::steady_clock::now();
   console.log.note(beginning(arguments));

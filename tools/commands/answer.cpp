@@ -102,6 +102,7 @@ constexpr const Option* kOptions[] = {&kModel,
                                       &kNoParseSpecial,
                                       &kThreads,
                                       &kIsa,
+                                      &kPrecision,
                                       &kFollowSymlinks,
                                       &kNoFollowSymlinks,
                                       &kNoProgress};

@@ -51,6 +51,7 @@ LoadOptions load_options(const cli::Arguments& args) {
   LoadOptions options;
   options.isa = choose_isa(args.maybe(kIsa));
   options.threads = threads(args);
+  if (args.text(kPrecision) == "bf16") options.precision = Precision::kBfloat16;
   return options;
 }
 

@@ -94,6 +94,15 @@ inline constexpr Option kIsa{
     .help =
         "Instruction-set level to run at, the best of this machine by default. Every level gives "
         "the same bytes."};
+inline constexpr Option kPrecision{
+    .name = "precision",
+    .kind = Kind::kChoice,
+    .value = "WHAT",
+    .help =
+        "Compute the products of the layers in this precision. fp32 gives the same bytes on every "
+        "machine; bf16 is quicker where the machine multiplies BF16, and gives no such promise.",
+    .fallback = "fp32",
+    .choices = "fp32|bf16"};
 
 inline constexpr Option kNoProgress{.name = "no-progress", .help = "Show no progress."};
 
@@ -105,7 +114,7 @@ io::Destination destination(const cli::Arguments& args);
 /// caller's.
 io::TextOptions text_options(const cli::Arguments& args, std::string_view input,
                              std::vector<FieldRequest> fields);
-/// What --isa and --threads say, for loading and for running.
+/// What --isa, --threads and --precision (where a command has it) say, for loading and for running.
 LoadOptions load_options(const cli::Arguments& args);
 SessionOptions session_options(const cli::Arguments& args);
 /// kInvalidUtf8 and kNoParseSpecial.

@@ -37,8 +37,8 @@ constexpr Option kDtype{
     .fallback = "float32",
     .choices = "float32|int8"};
 
-constexpr const Option* kOptions[] = {&kModel,        &kInputs, &kOutput,  &kForce,
-                                      &kHiddenStates, &kDtype,  &kThreads, &kIsa};
+constexpr const Option* kOptions[] = {&kModel, &kInputs,  &kOutput, &kForce,    &kHiddenStates,
+                                      &kDtype, &kThreads, &kIsa,    &kPrecision};
 
 int run(const cli::Arguments& args, cli::Console&) {
   const io::Destination destination{std::string(args.text(kOutput)), args.flag(kForce)
@@ -52,7 +52,12 @@ int run(const cli::Arguments& args, cli::Console&) {
   options.hidden_states =
       args.flag(kHiddenStates) ? tools::WithHiddenStates::kYes : tools::WithHiddenStates::kNo;
   options.load = load_options(args);
-  if (args.text(kDtype) == "int8") options.load.precision = Precision::kInt8;
+  if (args.text(kDtype) == "int8") {
+    if (options.load.precision == Precision::kBfloat16) {
+      throw cli::UsageError("--dtype int8 and --precision bf16 contradict each other");
+    }
+    options.load.precision = Precision::kInt8;
+  }
   options.session = session_options(args);
   tools::forward(options);
   return cli::kDone;

@@ -28,10 +28,10 @@ constexpr Option kRawScores{.name = "raw-scores",
                             .help = "Write logits, whatever function the model's config names."};
 
 constexpr const Option* kOptions[] = {
-    &kModel,        &kQuery, &kInput,          &kInputFormat,     &kTextColumn,
-    &kMaxLineBytes, &kTopK,  &kRawScores,      &kMaxLength,       &kNoTruncate,
-    &kOutput,       &kForce, &kJson,           &kInvalidUtf8,     &kNoParseSpecial,
-    &kThreads,      &kIsa,   &kFollowSymlinks, &kNoFollowSymlinks};
+    &kModel,        &kQuery, &kInput,     &kInputFormat,    &kTextColumn,
+    &kMaxLineBytes, &kTopK,  &kRawScores, &kMaxLength,      &kNoTruncate,
+    &kOutput,       &kForce, &kJson,      &kInvalidUtf8,    &kNoParseSpecial,
+    &kThreads,      &kIsa,   &kPrecision, &kFollowSymlinks, &kNoFollowSymlinks};
 
 // All texts, for the best may come last, and what became of them.
 struct Scored {

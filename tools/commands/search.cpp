@@ -44,12 +44,11 @@ constexpr Option kQueryPromptName{
     .help = "A prompt of the model for the queries; --prompt-name is for the texts."};
 
 constexpr const Option* kOptions[] = {
-    &kModel,          &kTexts,           &kInputFormat, &kTextColumn,
-    &kMaxLineBytes,   &kIndex,           &kTopK,        &kSimilarity,
-    &kOutput,         &kForce,           &kJson,        &kPrompt,
-    &kPromptName,     &kQueryPromptName, &kMaxLength,   &kNoTruncate,
-    &kInvalidUtf8,    &kNoParseSpecial,  &kThreads,     &kIsa,
-    &kFollowSymlinks, &kNoFollowSymlinks};
+    &kModel,      &kTexts,          &kInputFormat,     &kTextColumn,      &kMaxLineBytes,
+    &kIndex,      &kTopK,           &kSimilarity,      &kOutput,          &kForce,
+    &kJson,       &kPrompt,         &kPromptName,      &kQueryPromptName, &kMaxLength,
+    &kNoTruncate, &kInvalidUtf8,    &kNoParseSpecial,  &kThreads,         &kIsa,
+    &kPrecision,  &kFollowSymlinks, &kNoFollowSymlinks};
 
 // The texts that are searched, empty ones left out.
 struct Texts {
@@ -118,6 +117,7 @@ TextIndex make_index(Embedder& embedder, const EmbedOptions& options, const Text
 std::string index_key(const EmbeddingModel& model, const Texts& texts,
                       const EmbedOptions& options) {
   std::string key = text_index_key(model, texts.hash, options);
+  if (model.sentence.encoder.precision == Precision::kBfloat16) key += " bf16";
   const auto add = [&](const char* what, const std::optional<std::string>& value) {
     key += what + (value ? std::to_string(value->size()) + ":" + *value : "none");
   };

@@ -20,10 +20,11 @@ constexpr Option kSource{.name = "source",
                          .required = true};
 
 constexpr const Option* kOptions[] = {
-    &kModel,          &kSource,     &kInput,     &kInputFormat,    &kTextColumn,
-    &kMaxLineBytes,   &kSimilarity, &kOutput,    &kForce,          &kJson,
-    &kPrompt,         &kPromptName, &kMaxLength, &kNoTruncate,     &kInvalidUtf8,
-    &kNoParseSpecial, &kThreads,    &kIsa,       &kFollowSymlinks, &kNoFollowSymlinks};
+    &kModel,           &kSource,     &kInput,     &kInputFormat, &kTextColumn,
+    &kMaxLineBytes,    &kSimilarity, &kOutput,    &kForce,       &kJson,
+    &kPrompt,          &kPromptName, &kMaxLength, &kNoTruncate,  &kInvalidUtf8,
+    &kNoParseSpecial,  &kThreads,    &kIsa,       &kPrecision,   &kFollowSymlinks,
+    &kNoFollowSymlinks};
 
 struct Scored {
   std::vector<std::string> texts;

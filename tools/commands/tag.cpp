@@ -34,10 +34,11 @@ constexpr Option kStride{
     .low = 0};
 
 constexpr const Option* kOptions[] = {
-    &kModel,       &kInput,         &kInputFormat,    &kTextColumn,       &kMaxLineBytes,
-    &kAggregation, &kIgnoreLabels,  &kStride,         &kMaxLength,        &kOutput,
-    &kForce,       &tools::kFormat, &kJson,           &kInvalidUtf8,      &kNoParseSpecial,
-    &kThreads,     &kIsa,           &kFollowSymlinks, &kNoFollowSymlinks, &kNoProgress};
+    &kModel,       &kInput,         &kInputFormat, &kTextColumn,     &kMaxLineBytes,
+    &kAggregation, &kIgnoreLabels,  &kStride,      &kMaxLength,      &kOutput,
+    &kForce,       &tools::kFormat, &kJson,        &kInvalidUtf8,    &kNoParseSpecial,
+    &kThreads,     &kIsa,           &kPrecision,   &kFollowSymlinks, &kNoFollowSymlinks,
+    &kNoProgress};
 
 TagOptions tag_options(const cli::Arguments& args) {
   TagOptions options;

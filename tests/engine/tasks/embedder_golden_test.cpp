@@ -89,6 +89,31 @@ TEST(MiniLm, EmbeddingsOfTheRealModel) {
   RecordProperty("max_abs_difference", std::to_string(difference));
 }
 
+TEST(MiniLm, Bf16KeepsTheDirectionOfFp32) {
+  const fs::path folder = test::data_dir() / "goldens/minilm";
+  LINNET_NEEDS(folder);
+  LINNET_NEEDS(test::minilm_dir());
+  const auto texts = texts_of(folder);
+  std::vector<float> of[2];
+  for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
+    LoadOptions options = best_level();
+    options.precision = precision;
+    const EmbeddingModel model = load_embedding_model(test::minilm_dir(), options);
+    Embedder embedder(model, {.threads = 2});
+    of[precision == Precision::kBfloat16 ? 1 : 0] = embed(embedder, texts);
+  }
+  const std::size_t D = of[0].size() / texts.size();
+  double least = 1;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    double cosine = 0;  // both are of length 1
+    for (std::size_t d = i * D; d < (i + 1) * D; ++d) cosine += double{of[0][d]} * of[1][d];
+    least = std::min(least, cosine);
+  }
+  EXPECT_GE(least, 0.99996);
+  EXPECT_NE(of[0], of[1]) << "BF16 was not used";
+  RecordProperty("least_cosine", std::to_string(least));
+}
+
 TEST(Embedder, ReportsTextsThatHaveNoEmbedding) {
   const fs::path folder = test::data_dir() / "goldens/st_mean";
   LINNET_NEEDS(folder);
