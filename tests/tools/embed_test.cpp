@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
@@ -167,6 +168,28 @@ TEST_F(Embed, RefusesBeforeItWorks) {
     EXPECT_EQ(done.exit_code, 1) << file;
     EXPECT_EQ(done.out, "");
   }
+}
+
+TEST_F(Embed, PrecisionIsNamedWhereItIsOutsideThePromise) {
+  const Finished exact = embed_file({}), named = embed_file({"--precision", "fp32"});
+  EXPECT_EQ(named.out, exact.out);
+  EXPECT_EQ(named.err, exact.err);
+  const Finished rounded = embed_file({"--precision", "bf16"});
+  ASSERT_EQ(rounded.exit_code, 0) << rounded.err;
+  EXPECT_NE(rounded.err.find("bf16: outside the promise"), std::string::npos) << rounded.err;
+  EXPECT_NE(rounded.out, exact.out);
+  const Vectors a = rows(exact), b = rows(rounded);
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    double ab = 0, aa = 0, bb = 0;
+    for (std::size_t d = 0; d < a[i].size(); ++d) {
+      ab += double{a[i][d]} * b[i][d];
+      aa += double{a[i][d]} * a[i][d];
+      bb += double{b[i][d]} * b[i][d];
+    }
+    EXPECT_GE(ab / std::sqrt(aa * bb), 0.999) << "text " << i;
+  }
+  EXPECT_EQ(embed_file({"--precision", "fp16"}).exit_code, 2);
 }
 
 }  // namespace
