@@ -45,6 +45,7 @@ void lay_avx2(KernelTable& t) noexcept {
   t.activate_f32 = level::activate_f32;
   t.normalize_l2_f32 = level::normalize_l2_f32;
   t.attention_f32 = {level::attention_f32_scratch_floats, level::attention_f32};
+  t.gemm_bf16 = level::gemm_bf16;
   t.quantize_rows_s8 = level::quantize_rows_s8;
   t.layer_norm_s8 = level::layer_norm_s8;
   t.transform_rows_f32 = level::transform_rows_f32;

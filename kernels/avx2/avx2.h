@@ -21,6 +21,8 @@ void transform_rows_f32(const TransformRowsF32Args& args) noexcept;
 void quantize_rows_s8(const QuantizeRowsS8Args& args) noexcept;
 void gemm_s8(const GemmS8Args& args) noexcept;
 
+void gemm_bf16(const GemmBf16Args& args) noexcept;
+
 void layer_norm_f32(float* y, float* mean, float* rstd, const float* x, const float* gamma,
                     const float* beta, std::int64_t M, std::int64_t D, float eps) noexcept;
 void layer_norm_s8(const LayerNormS8Args& args) noexcept;

@@ -128,6 +128,7 @@ TEST(Isa, SupportedLevelsAreAscending) {
 bool may_inherit(Isa isa, const std::string& slot) {
   if (slot.ends_with("_bf16")) {
     if (slot == "gemm_bf16" && isa == Isa::kAvx512Vnni) return !has_avx512_bf16();
+    if (slot == "gemm_bf16" && isa == Isa::kAvx2) return false;
     return isa != Isa::kReference && (isa != Isa::kAvx512 || slot == "pack_bf16");
   }
   switch (isa) {
