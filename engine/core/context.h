@@ -31,6 +31,12 @@ enum class Precision {
   kInt8,      ///< operands quantised by row and by channel: the same bytes at every level
 };
 
+/// Whose products a model's layers are computed with.
+enum class Backend {
+  kLinnet,  ///< the kernels of this project
+  kOneDnn,  ///< oneDNN's, in a plug-in (engine/backends): outside the promise of the same bytes
+};
+
 /// The level to run at: `wanted` if given, else the environment's LINNET_ISA, else the best of this
 /// machine. Throws kInvalidArgument for an unknown name, kUnsupported for a level that this machine
 /// cannot run and on machines below x86-64-v3.

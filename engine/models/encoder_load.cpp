@@ -67,8 +67,7 @@ struct Places {
 
   // Heads are small and decide the answer: they stay in FP32.
   Places(Layout& l, const EncoderDescription& d, const kernels::KernelTable& kernels,
-         Precision precision) {
-    const LinearKind kind = linear_kind(precision);
+         LinearKind kind) {
     const EncoderConfig& c = d.config;
     positions = l.mat(c.positions, c.D);
     types = l.mat(c.token_types, c.D);
@@ -116,11 +115,11 @@ struct Places {
 // Copies and packs tensors into their places.
 class Filler {
  public:
-  Filler(const weights::Checkpoint& checkpoint, const Tensors& tensors,
-         const kernels::KernelTable& kernels, const LoadOptions& options)
-      : checkpoint_(checkpoint),
+  Filler(EncoderModel& model, const Tensors& tensors, const LoadOptions& options)
+      : checkpoint_(model.checkpoint),
         tensors_(tensors),
-        kernels_(kernels),
+        kernels_(model.kernels),
+        onednn_(model.onednn),
         non_finite_(options.non_finite),
         threads_(options.threads) {}
 
@@ -134,11 +133,12 @@ class Filler {
     vector(place.gamma, field, layer);
     vector(place.beta, bias_of(field), layer);
   }
-  void linear(const LinearPlace& place, EncoderField field, std::int64_t layer = 0) {
-    stacked(place, std::array{field}, layer);
+  Linear linear(const LinearPlace& place, EncoderField field, std::int64_t layer = 0) {
+    return stacked(place, std::array{field}, layer);
   }
   // One product from several matrices, one below the other: q | k | v.
-  void stacked(const LinearPlace& place, std::span<const EncoderField> fields, std::int64_t layer) {
+  Linear stacked(const LinearPlace& place, std::span<const EncoderField> fields,
+                 std::int64_t layer) {
     std::vector<TensorView> parts;
     std::int64_t row = 0;
     for (const EncoderField field : fields) {
@@ -148,8 +148,14 @@ class Filler {
       row += tensor.shape[0];
       parts.push_back(tensor);
     }
-    pack_linear(kernels_, threads_, place, parts);
+    Linear packed = place.view();
+    if (is_onednn(place.kind)) {
+      packed = pack_in_onednn(onednn_, threads_, place, parts);
+    } else {
+      pack_linear(kernels_, threads_, place, parts);
+    }
     for (const TensorView& part : parts) checkpoint_.release(part);
+    return packed;
   }
 
   void check_finite(const TensorView& tensor) {
@@ -174,6 +180,7 @@ class Filler {
   const weights::Checkpoint& checkpoint_;
   const Tensors& tensors_;
   const kernels::KernelTable& kernels_;
+  OneDnnLayers& onednn_;
   NonFinite non_finite_;
   Threads threads_;
 };
@@ -223,16 +230,15 @@ void fill_embeddings(EncoderModel& m, const EncoderDescription& d, const Places&
 void fill_layers(EncoderModel& m, const Places& p, Filler& fill) {
   for (std::int64_t i = 0; i < m.config.layers(); ++i) {
     const LayerPlaces& place = p.layers[static_cast<std::size_t>(i)];
-    fill.stacked(place.qkv, std::array{kQuery, kKey, kValue}, i);
-    fill.linear(place.attention_output, kAttentionOutput, i);
+    const Linear qkv = fill.stacked(place.qkv, std::array{kQuery, kKey, kValue}, i);
+    const Linear attention_output = fill.linear(place.attention_output, kAttentionOutput, i);
     fill.norm(place.attention_norm, kAttentionNorm, i);
-    fill.linear(place.intermediate, kIntermediate, i);
-    fill.linear(place.output, kOutput, i);
+    const Linear intermediate = fill.linear(place.intermediate, kIntermediate, i);
+    const Linear output = fill.linear(place.output, kOutput, i);
     fill.norm(place.output_norm, kOutputNorm, i);
     const float eps = m.config.layer_norm_eps;
-    m.weights.layers.push_back({place.qkv.view(), place.attention_output.view(),
-                                place.attention_norm.view(eps), place.intermediate.view(),
-                                place.output.view(), place.output_norm.view(eps)});
+    m.weights.layers.push_back({qkv, attention_output, place.attention_norm.view(eps), intermediate,
+                                output, place.output_norm.view(eps)});
   }
 }
 
@@ -306,9 +312,10 @@ EncoderDescription describe_encoder(json::Value config, std::optional<HeadKind> 
 }
 
 std::int64_t parameter_bytes(const EncoderDescription& description,
-                             const kernels::KernelTable& kernels, Precision precision) {
+                             const kernels::KernelTable& kernels, Precision precision,
+                             Backend backend) {
   Layout layout;
-  Places places(layout, description, kernels, precision);
+  Places places(layout, description, kernels, linear_kind(precision, backend));
   return layout.bytes();
 }
 
@@ -325,16 +332,25 @@ EncoderModel load_encoder(weights::Checkpoint checkpoint, const LoadOptions& opt
                  .head_kind = d.head,
                  .kernels = kernels::make_table(options.isa),
                  .precision = options.precision,
+                 .backend = options.backend,
+                 .onednn = {},
                  .weights = {},
                  .head = {},
                  .parameters = {},
                  .word_embeddings = {},
                  .account = std::move(map.account),
                  .warnings = std::move(map.warnings)};
-  m.parameters = Block(parameter_bytes(d, m.kernels, m.precision));
+  if (m.backend == Backend::kOneDnn) {
+    if (m.precision == Precision::kInt8) {
+      throw Error(ErrorCode::kUnsupported,
+                  "oneDNN backend: a model in INT8 is computed by linnet only");
+    }
+    m.onednn.plugin = onednn::Plugin::open();
+  }
+  m.parameters = Block(parameter_bytes(d, m.kernels, m.precision, m.backend));
   Layout layout(m.parameters.data());
-  const Places places(layout, d, m.kernels, m.precision);
-  Filler fill(m.checkpoint, tensors, m.kernels, options);
+  const Places places(layout, d, m.kernels, linear_kind(m.precision, m.backend));
+  Filler fill(m, tensors, options);
   fill_layers(m, places, fill);
   fill_head(m, places, tensors, fill);
   fill_embeddings(m, d, places, tensors, fill);

@@ -7,6 +7,7 @@
 #include "engine/models/common_config.h"
 #include "engine/models/encoder.h"
 #include "engine/models/encoder_head.h"
+#include "engine/models/pack_linear.h"
 #include "weights/checkpoint.h"
 #include "weights/name_map.h"
 
@@ -19,6 +20,7 @@ struct LoadOptions {
   kernels::Isa isa = kernels::Isa::kReference;  // the level to pack for: see choose_isa()
   int threads = 1;                              // while loading
   Precision precision = Precision::kFloat32;    // of the layers; heads are FP32
+  Backend backend = Backend::kLinnet;           // of the layers; heads are linnet's
   /// The head to load; without one, what `architectures` of config.json says.
   std::optional<HeadKind> head;
   weights::Unexpected unexpected = weights::Unexpected::kWarn;
@@ -34,6 +36,8 @@ struct EncoderModel {
   HeadKind head_kind;
   kernels::KernelTable kernels;  // of the level that the weights are packed for
   Precision precision = Precision::kFloat32;
+  Backend backend = Backend::kLinnet;
+  OneDnnLayers onednn;  // the layers of that backend
   EncoderWeights weights;
   EncoderHead head;
   Block parameters;       // what weights and head point into
@@ -56,10 +60,11 @@ struct EncoderDescription {
 EncoderDescription describe_encoder(json::Value config,
                                     std::optional<HeadKind> head = std::nullopt);
 
-/// Bytes that the packed parameters will take.
+/// Bytes that the packed parameters will take; what oneDNN keeps is not in them.
 std::int64_t parameter_bytes(const EncoderDescription& description,
                              const kernels::KernelTable& kernels,
-                             Precision precision = Precision::kFloat32);
+                             Precision precision = Precision::kFloat32,
+                             Backend backend = Backend::kLinnet);
 
 /// Checks every rule of the name table (see weights::map_names), packs, and gives the pages of the
 /// original back to the system. Throws kNumeric for a weight that is not finite.

@@ -32,8 +32,8 @@ EncoderSession::EncoderSession(const EncoderModel& model, const SessionOptions& 
     : model_(model),
       threads_(options.threads),
       tokens_per_pass_(tokens_of(model.config, options)),
-      scratch_(model.config, model.kernels, linear_kind(model.precision), options.threads,
-               tokens_per_pass_, model.config.positions,
+      scratch_(model.config, model.kernels, linear_kind(model.precision, model.backend),
+               options.threads, tokens_per_pass_, model.config.positions,
                head_scratch_floats(model.config, tokens_per_pass_)) {
   // No part has more sequences than tokens.
   starts_.reserve(static_cast<std::size_t>(tokens_per_pass_) + 1);

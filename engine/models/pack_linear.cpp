@@ -38,6 +38,9 @@ std::int64_t packed_bytes(const kernels::KernelTable& kernels, LinearKind kind, 
       return (N + 15) / 16 * 16 * kernels::padded_k_bf16(K) * 2;
     case LinearKind::kInt8:
       return (N + 15) / 16 * 16 * kernels::column_bytes_s8(K);
+    case LinearKind::kOneDnnFloat32:
+    case LinearKind::kOneDnnBfloat16:
+      return 0;
   }
   return 0;
 }
@@ -51,8 +54,21 @@ std::int64_t column_step(const kernels::KernelTable& kernels, LinearKind kind) {
       return kernels::kPanelBf16;
     case LinearKind::kInt8:
       return kernels::kPanelS8;
+    case LinearKind::kOneDnnFloat32:
+    case LinearKind::kOneDnnBfloat16:
+      break;
   }
   return 1;
+}
+
+// The weights as floats: `staged` holds them where the checkpoint does not.
+const float* weights_of(Threads& threads, const LinearPlace& place,
+                        std::span<const weights::TensorView> parts, Block& staged) {
+  if (parts.size() > 1 || !is_usable_in_place(parts[0])) {
+    staged = stage(threads, parts, place.N, place.K);
+  }
+  return reinterpret_cast<const float*>(staged.data() != nullptr ? staged.data()
+                                                                 : parts[0].bytes.data());
 }
 
 }  // namespace
@@ -70,9 +86,7 @@ void pack_linear(const kernels::KernelTable& kernels, Threads& threads, const Li
                  std::span<const weights::TensorView> parts) {
   const std::int64_t N = place.N, K = place.K;
   Block staged, quantised;
-  if (parts.size() > 1 || !is_usable_in_place(parts[0])) staged = stage(threads, parts, N, K);
-  const auto* rows = reinterpret_cast<const float*>(
-      staged.data() != nullptr ? staged.data() : parts[0].bytes.data());
+  const float* rows = weights_of(threads, place, parts, staged);
   if (place.kind == LinearKind::kInt8) quantised = Block(N * K);
   auto* w = reinterpret_cast<std::int8_t*>(quantised.data());
   const std::int64_t step = column_step(kernels, place.kind);
@@ -90,8 +104,25 @@ void pack_linear(const kernels::KernelTable& kernels, Threads& threads, const Li
                              n_end - n_begin, K);
         return kernels.pack_s8(reinterpret_cast<std::int8_t*>(place.packed), w, K, 1, K, n_begin,
                                n_end);
+      case LinearKind::kOneDnnFloat32:
+      case LinearKind::kOneDnnBfloat16:
+        return;  // pack_in_onednn()
     }
   });
+}
+
+Linear pack_in_onednn(OneDnnLayers& onednn, Threads& threads, const LinearPlace& place,
+                      std::span<const weights::TensorView> parts) {
+  Block staged;
+  LinnetOneDnnLayerArgs args{};
+  args.type = place.kind == LinearKind::kOneDnnBfloat16 ? kLinnetOneDnnBf16 : kLinnetOneDnnF32;
+  args.N = place.N;
+  args.K = place.K;
+  args.weights = weights_of(threads, place, parts, staged);
+  args.bias = place.bias;
+  Linear layer = place.view();
+  layer.onednn = &onednn.layers.emplace_back(*onednn.plugin, args);
+  return layer;
 }
 
 }  // namespace linnet

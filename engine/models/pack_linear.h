@@ -1,5 +1,7 @@
 #pragma once
 
+#include <deque>
+#include <optional>
 #include <span>
 
 #include "engine/core/layout.h"
@@ -9,20 +11,28 @@
 
 namespace linnet {
 
-/// Layers of this kind compute in this precision.
-constexpr LinearKind linear_kind(Precision precision) {
+/// Layers of this kind compute in this precision with this backend; of kInt8 with linnet's alone.
+constexpr LinearKind linear_kind(Precision precision, Backend backend = Backend::kLinnet) {
+  const bool onednn = backend == Backend::kOneDnn;
   switch (precision) {
     case Precision::kBfloat16:
-      return LinearKind::kBfloat16;
+      return onednn ? LinearKind::kOneDnnBfloat16 : LinearKind::kBfloat16;
     case Precision::kInt8:
       return LinearKind::kInt8;
     case Precision::kFloat32:
       break;
   }
-  return LinearKind::kFloat32;
+  return onednn ? LinearKind::kOneDnnFloat32 : LinearKind::kFloat32;
 }
 
-/// Where a packed linear layer goes.
+/// What oneDNN holds of a model: nothing with the other backend. Layers stay where they are when a
+/// model is moved.
+struct OneDnnLayers {
+  std::optional<onednn::Plugin> plugin;
+  std::deque<onednn::Layer> layers;
+};
+
+/// Where a packed linear layer goes. oneDNN keeps its layers itself: of them only the bias is here.
 struct LinearPlace {
   std::byte* packed = nullptr;
   float* bias = nullptr;
@@ -40,5 +50,9 @@ struct LinearPlace {
 /// kInt8 after quantize_channels_s8().
 void pack_linear(const kernels::KernelTable& kernels, Threads& threads, const LinearPlace& place,
                  std::span<const weights::TensorView> parts);
+
+/// The same for the kinds that are oneDNN's; the bias must be in its place already.
+Linear pack_in_onednn(OneDnnLayers& onednn, Threads& threads, const LinearPlace& place,
+                      std::span<const weights::TensorView> parts);
 
 }  // namespace linnet

@@ -53,8 +53,8 @@ void linear_f32(const Context& ctx, Mat<float> y, Mat<const float> x, const Line
   for_each_slice(ctx, args, ctx.kernels.gemm_f32.column_step, ctx.kernels.gemm_f32.run);
 }
 
-void linear_bf16(const Context& ctx, Mat<float> y, Mat<const float> x, const Linear& w,
-                 const LinearEpilogue& epilogue) {
+// The rows of x in BF16, in the context's scratch memory.
+Mat<const std::uint16_t> rounded_rows(const Context& ctx, Mat<const float> x, const Linear& w) {
   const std::int64_t ld = kernels::padded_k_bf16(w.K);
   LINNET_ASSERT(ctx.scratch.bytes >= linear_scratch_bytes(w.kind, x.rows, w.K));
   const Mat<std::uint16_t> rounded{reinterpret_cast<std::uint16_t*>(ctx.scratch.data), x.rows, ld,
@@ -63,9 +63,15 @@ void linear_bf16(const Context& ctx, Mat<float> y, Mat<const float> x, const Lin
       ctx.threads, x.rows, kGrain / w.K + 1, [&](std::int64_t begin, std::int64_t end, int) {
         ctx.kernels.round_rows_bf16(rounded.row(begin), ld, x.row(begin), x.ld, end - begin, w.K);
       });
+  return rounded;
+}
+
+void linear_bf16(const Context& ctx, Mat<float> y, Mat<const float> x, const Linear& w,
+                 const LinearEpilogue& epilogue) {
+  const Mat<const std::uint16_t> rounded = rounded_rows(ctx, x, w);
   auto args = args_of<kernels::GemmBf16Args>(y, w, epilogue);
   args.x = rounded.data;
-  args.ldx = ld;
+  args.ldx = rounded.ld;
   args.w = reinterpret_cast<const std::uint16_t*>(w.packed);
   for_each_slice(ctx, args, kernels::kPanelBf16, ctx.kernels.gemm_bf16);
 }
@@ -96,6 +102,25 @@ void linear_int8(const Context& ctx, Mat<float> y, Mat<const float> x, const Lin
   for_each_slice(ctx, args, kernels::kPanelS8, ctx.kernels.gemm_s8.run);
 }
 
+void linear_onednn(const Context& ctx, Mat<float> y, Mat<const float> x, const Linear& w,
+                   const LinearEpilogue& epilogue) {
+  LinnetOneDnnRunArgs args{};
+  args.M = y.rows;
+  args.x = x.data;
+  args.ldx = x.ld;
+  if (w.kind == LinearKind::kOneDnnBfloat16) {
+    const Mat<const std::uint16_t> rounded = rounded_rows(ctx, x, w);
+    args.x = rounded.data;
+    args.ldx = rounded.ld;
+  }
+  args.y = y.data;
+  args.ldy = y.ld;
+  args.activation = static_cast<std::int32_t>(epilogue.activation);
+  args.residual = epilogue.residual.data;
+  args.ld_residual = epilogue.residual.ld;
+  w.onednn->run(ctx.threads, args);
+}
+
 }  // namespace
 
 void linear(const Context& ctx, Mat<float> y, Mat<const float> x, const Linear& w,
@@ -109,6 +134,9 @@ void linear(const Context& ctx, Mat<float> y, Mat<const float> x, const Linear& 
       return linear_bf16(ctx, y, x, w, epilogue);
     case LinearKind::kInt8:
       return linear_int8(ctx, y, x, w, epilogue);
+    case LinearKind::kOneDnnFloat32:
+    case LinearKind::kOneDnnBfloat16:
+      return linear_onednn(ctx, y, x, w, epilogue);
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 
+#include "engine/backends/onednn.h"
 #include "engine/core/context.h"
 #include "engine/core/mat.h"
 
@@ -9,27 +10,36 @@ namespace linnet {
 
 /// What a layer's weights are, and so which product reads them.
 enum class LinearKind {
-  kFloat32,   ///< KernelTable::gemm_f32
-  kBfloat16,  ///< KernelTable::gemm_bf16; x is rounded in Context::scratch
-  kInt8,      ///< KernelTable::gemm_s8; x is quantised in Context::scratch
+  kFloat32,         ///< KernelTable::gemm_f32
+  kBfloat16,        ///< KernelTable::gemm_bf16; x is rounded in Context::scratch
+  kInt8,            ///< KernelTable::gemm_s8; x is quantised in Context::scratch
+  kOneDnnFloat32,   ///< a layer of the oneDNN plug-in
+  kOneDnnBfloat16,  ///< the same; x is rounded in Context::scratch
 };
 
+constexpr bool is_onednn(LinearKind kind) {
+  return kind == LinearKind::kOneDnnFloat32 || kind == LinearKind::kOneDnnBfloat16;
+}
+
 /// A dense layer: weight [N, K], packed as its kind says for the level it was loaded at (see
-/// models/pack_linear.h), and bias [N] or null.
+/// models/pack_linear.h), and bias [N] or null. oneDNN holds both of its layers.
 struct Linear {
   const std::byte* packed = nullptr;
   const float* bias = nullptr;
   std::int64_t N = 0, K = 0;
   LinearKind kind = LinearKind::kFloat32;
-  const float* scale = nullptr;  // [N], of kInt8
+  const float* scale = nullptr;           // [N], of kInt8
+  const onednn::Layer* onednn = nullptr;  // of the kinds that are oneDNN's
 };
 
 /// Bytes of Context::scratch that a layer of this kind needs for T tokens and K inputs; 0: none.
 constexpr std::int64_t linear_scratch_bytes(LinearKind kind, std::int64_t T, std::int64_t K) {
   switch (kind) {
     case LinearKind::kFloat32:
+    case LinearKind::kOneDnnFloat32:
       return 0;
     case LinearKind::kBfloat16:
+    case LinearKind::kOneDnnBfloat16:
       return T * kernels::padded_k_bf16(K) * 2;
     case LinearKind::kInt8:  // the rows, then their scales
       return T * (kernels::padded_k(K) + static_cast<std::int64_t>(sizeof(float)));
@@ -43,7 +53,8 @@ struct LinearEpilogue {
   Mat<const float> residual{};  // [T, N], may be y itself; no data: none
 };
 
-/// y [T, N] = x [T, K] · weightᵀ + bias, then the epilogue.
+/// y [T, N] = x [T, K] · weightᵀ + bias, then the epilogue. Throws kUnsupported with oneDNN's
+/// reason when oneDNN refuses one of its layers.
 void linear(const Context& ctx, Mat<float> y, Mat<const float> x, const Linear& w,
             const LinearEpilogue& epilogue = {});
 

@@ -2,8 +2,10 @@
 
 #include <string_view>
 
+#include "engine/backends/onednn.h"
 #include "kernels/isa.h"
 #include "tools/cli/commit.h"
+#include "weights/base/error.h"
 
 namespace linnet::cli {
 
@@ -30,12 +32,21 @@ std::string levels_detected() {
   return levels;
 }
 
+std::string onednn_version() {
+  try {
+    return onednn::Plugin::open().version();
+  } catch (const Error&) {
+    return "";
+  }
+}
+
 std::string version_text() {
+  const std::string onednn = onednn_version();
   const std::string detected = levels_detected();
   return "linnet " + version_number() + " (commit " + commit() + ")\n" +
          "compiler:        " + compiler() + "\n" + "levels compiled: " + levels_compiled() + "\n" +
          "levels detected: " + (detected.empty() ? "none: x86-64-v3 is needed" : detected) + "\n" +
-         "oneDNN:          none\n";
+         "oneDNN:          " + (onednn.empty() ? "none" : onednn) + "\n";
 }
 
 }  // namespace linnet::cli

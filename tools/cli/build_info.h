@@ -14,6 +14,9 @@ std::string version_number();
 std::string commit();
 /// "GNU 12.2.0"
 std::string compiler();
+/// "2.6.3 (avx512_core_vnni)": the oneDNN that --backend onednn would use, and what it takes this
+/// CPU for; empty when there is none.
+std::string onednn_version();
 /// Instruction-set levels in this program, and those that this machine runs: names with blanks.
 std::string levels_compiled();
 std::string levels_detected();

@@ -103,6 +103,7 @@ constexpr const Option* kOptions[] = {&kModel,
                                       &kThreads,
                                       &kIsa,
                                       &kPrecision,
+                                      &kBackend,
                                       &kFollowSymlinks,
                                       &kNoFollowSymlinks,
                                       &kNoProgress};
@@ -172,7 +173,7 @@ int run(const cli::Arguments& args, cli::Console& console) {
   const std::optional<std::string> context = context_of(args);
   io::TextSource source = source_of(args, context.has_value());
   const AnswerOptions options = answer_options(args);
-  const TaskModel model = tools::load_model(args, HeadKind::kQuestionAnswering);
+  const TaskModel model = tools::load_model(args, console.log, HeadKind::kQuestionAnswering);
   QuestionAnswerer answerer(model, session_options(args));
   tools::ResultOptions results;
   results.schema = "linnet.answer.1";

@@ -24,13 +24,17 @@ constexpr Option kFunction{
         "once or a single one, else softmax.",
     .choices = "softmax|sigmoid|none"};
 
-constexpr const Option* kOptions[] = {&kModel,          &kInput,          &kInputFormat,
-                                      &kTextColumn,     &kTextPairColumn, &kMaxLineBytes,
-                                      &kTopK,           &kFunction,       &kMaxLength,
-                                      &kNoTruncate,     &kOutput,         &kForce,
-                                      &tools::kFormat,  &kJson,           &kInvalidUtf8,
-                                      &kNoParseSpecial, &kThreads,        &kIsa,
-                                      &kPrecision,      &kFollowSymlinks, &kNoFollowSymlinks,
+constexpr const Option* kOptions[] = {&kModel,          &kInput,
+                                      &kInputFormat,    &kTextColumn,
+                                      &kTextPairColumn, &kMaxLineBytes,
+                                      &kTopK,           &kFunction,
+                                      &kMaxLength,      &kNoTruncate,
+                                      &kOutput,         &kForce,
+                                      &tools::kFormat,  &kJson,
+                                      &kInvalidUtf8,    &kNoParseSpecial,
+                                      &kThreads,        &kIsa,
+                                      &kPrecision,      &kBackend,
+                                      &kFollowSymlinks, &kNoFollowSymlinks,
                                       &kNoProgress};
 
 ClassifyOptions classify_options(const cli::Arguments& args) {
@@ -63,7 +67,7 @@ int run(const cli::Arguments& args, cli::Console& console) {
   io::TextSource source =
       io::open_texts(args.positionals(), text_options(args, args.text(kInput), std::move(fields)));
   const ClassifyOptions options = classify_options(args);
-  const TaskModel model = tools::load_model(args, HeadKind::kSequenceClassification);
+  const TaskModel model = tools::load_model(args, console.log, HeadKind::kSequenceClassification);
   TextClassifier classifier(model, session_options(args));
   tools::ResultOptions results;
   results.schema = "linnet.classify.1";

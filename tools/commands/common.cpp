@@ -47,11 +47,16 @@ io::TextOptions text_options(const cli::Arguments& args, std::string_view input,
   return options;
 }
 
-LoadOptions load_options(const cli::Arguments& args) {
+LoadOptions load_options(const cli::Arguments& args, const cli::Log& log) {
   LoadOptions options;
   options.isa = choose_isa(args.maybe(kIsa));
   options.threads = threads(args);
   if (args.text(kPrecision) == "bf16") options.precision = Precision::kBfloat16;
+  if (args.text(kBackend) == "onednn") {
+    options.backend = Backend::kOneDnn;
+    log.note("backend oneDNN " + onednn::Plugin::open().version() +
+             ": outside the promise of the same bytes");
+  }
   return options;
 }
 

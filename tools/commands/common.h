@@ -103,6 +103,15 @@ inline constexpr Option kPrecision{
         "machine; bf16 is quicker where the machine multiplies BF16, and gives no such promise.",
     .fallback = "fp32",
     .choices = "fp32|bf16"};
+inline constexpr Option kBackend{
+    .name = "backend",
+    .kind = Kind::kChoice,
+    .value = "NAME",
+    .help =
+        "Whose matrix products a model is computed with. Those of oneDNN, in its plug-in, are "
+        "outside the promise of the same bytes.",
+    .fallback = "linnet",
+    .choices = "linnet|onednn"};
 
 inline constexpr Option kNoProgress{.name = "no-progress", .help = "Show no progress."};
 
@@ -114,8 +123,9 @@ io::Destination destination(const cli::Arguments& args);
 /// caller's.
 io::TextOptions text_options(const cli::Arguments& args, std::string_view input,
                              std::vector<FieldRequest> fields);
-/// What --isa, --threads and --precision (where a command has it) say, for loading and for running.
-LoadOptions load_options(const cli::Arguments& args);
+/// What --isa, --threads, --backend and --precision (where a command has it) say, for loading and
+/// for running. A backend that leaves the promise of the same bytes is named in the log.
+LoadOptions load_options(const cli::Arguments& args, const cli::Log& log);
 SessionOptions session_options(const cli::Arguments& args);
 /// kInvalidUtf8 and kNoParseSpecial.
 tokenizer::EncodeOptions encode_options(const cli::Arguments& args);

@@ -48,10 +48,11 @@ constexpr Option kCalibrationFile{
         "that of the input itself. Vectors are comparable when their ranges are the same."};
 
 constexpr const Option* kOptions[] = {
-    &kModel,   &kInput,      &kInputFormat, &kTextColumn,     &kMaxLineBytes,     &kOutput,
-    &kForce,   &kFormat,     &kJson,        &kDimensions,     &kOutputPrecision,  &kCalibrationFile,
-    &kPrompt,  &kPromptName, &kMaxLength,   &kNoTruncate,     &kInvalidUtf8,      &kNoParseSpecial,
-    &kThreads, &kIsa,        &kPrecision,   &kFollowSymlinks, &kNoFollowSymlinks, &kNoProgress};
+    &kModel,     &kInput,      &kInputFormat, &kTextColumn, &kMaxLineBytes,    &kOutput,
+    &kForce,     &kFormat,     &kJson,        &kDimensions, &kOutputPrecision, &kCalibrationFile,
+    &kPrompt,    &kPromptName, &kMaxLength,   &kNoTruncate, &kInvalidUtf8,     &kNoParseSpecial,
+    &kThreads,   &kIsa,        &kPrecision,   &kBackend,    &kFollowSymlinks,  &kNoFollowSymlinks,
+    &kNoProgress};
 
 // Texts that are embedded together: enough to fill the threads, few enough to stay small.
 constexpr std::size_t kChunkRows = 4096;
@@ -167,7 +168,7 @@ int run(const cli::Arguments& args, cli::Console& console) {
   io::TextSource source = io::open_texts(
       args.positionals(),
       text_options(args, args.text(kInput), {text_field(std::string(args.text(kTextColumn)))}));
-  const EmbeddingModel model = embedding_model(args);
+  const EmbeddingModel model = embedding_model(args, console.log);
   const Job job = job_of(args, model.dimensions());
   Embedder embedder(model, session_options(args));
   const ValueRanges ranges = calibrate(args, embedder, job);

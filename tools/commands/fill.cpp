@@ -27,10 +27,11 @@ constexpr Option kTruncate{.name = "truncate",
                            .help = "Cut the end of a text that is too long; by default an error."};
 
 constexpr const Option* kOptions[] = {
-    &kModel, &kInput,         &kInputFormat,    &kTextColumn,       &kMaxLineBytes,
-    &kTopK,  &kTargets,       &kMaxLength,      &kTruncate,         &kOutput,
-    &kForce, &tools::kFormat, &kJson,           &kInvalidUtf8,      &kThreads,
-    &kIsa,   &kPrecision,     &kFollowSymlinks, &kNoFollowSymlinks, &kNoProgress};
+    &kModel,     &kInput,         &kInputFormat, &kTextColumn,     &kMaxLineBytes,
+    &kTopK,      &kTargets,       &kMaxLength,   &kTruncate,       &kOutput,
+    &kForce,     &tools::kFormat, &kJson,        &kInvalidUtf8,    &kThreads,
+    &kIsa,       &kPrecision,     &kBackend,     &kFollowSymlinks, &kNoFollowSymlinks,
+    &kNoProgress};
 
 FillOptions fill_options(const cli::Arguments& args, const TaskModel& model, const cli::Log& log) {
   FillOptions options;
@@ -84,7 +85,7 @@ int run(const cli::Arguments& args, cli::Console& console) {
   io::TextSource source = io::open_texts(
       args.positionals(),
       text_options(args, args.text(kInput), {text_field(std::string(args.text(kTextColumn)))}));
-  const TaskModel model = tools::load_model(args, HeadKind::kMaskedLm);
+  const TaskModel model = tools::load_model(args, console.log, HeadKind::kMaskedLm);
   MaskFiller filler(model, session_options(args));
   const FillOptions options = fill_options(args, model, console.log);
   tools::ResultOptions results;

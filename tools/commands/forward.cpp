@@ -37,10 +37,11 @@ constexpr Option kDtype{
     .fallback = "float32",
     .choices = "float32|int8"};
 
-constexpr const Option* kOptions[] = {&kModel, &kInputs,  &kOutput, &kForce,    &kHiddenStates,
-                                      &kDtype, &kThreads, &kIsa,    &kPrecision};
+constexpr const Option* kOptions[] = {&kModel,        &kInputs,  &kOutput,  &kForce,
+                                      &kHiddenStates, &kDtype,   &kThreads, &kIsa,
+                                      &kPrecision,    &kBackend, &kBackend};
 
-int run(const cli::Arguments& args, cli::Console&) {
+int run(const cli::Arguments& args, cli::Console& console) {
   const io::Destination destination{std::string(args.text(kOutput)), args.flag(kForce)
                                                                          ? io::Overwrite::kAllow
                                                                          : io::Overwrite::kRefuse};
@@ -51,7 +52,7 @@ int run(const cli::Arguments& args, cli::Console&) {
   options.outputs = destination.path;
   options.hidden_states =
       args.flag(kHiddenStates) ? tools::WithHiddenStates::kYes : tools::WithHiddenStates::kNo;
-  options.load = load_options(args);
+  options.load = load_options(args, console.log);
   if (args.text(kDtype) == "int8") {
     if (options.load.precision == Precision::kBfloat16) {
       throw cli::UsageError("--dtype int8 and --precision bf16 contradict each other");

@@ -28,10 +28,10 @@ constexpr Option kRawScores{.name = "raw-scores",
                             .help = "Write logits, whatever function the model's config names."};
 
 constexpr const Option* kOptions[] = {
-    &kModel,        &kQuery, &kInput,     &kInputFormat,    &kTextColumn,
-    &kMaxLineBytes, &kTopK,  &kRawScores, &kMaxLength,      &kNoTruncate,
-    &kOutput,       &kForce, &kJson,      &kInvalidUtf8,    &kNoParseSpecial,
-    &kThreads,      &kIsa,   &kPrecision, &kFollowSymlinks, &kNoFollowSymlinks};
+    &kModel,   &kQuery,          &kInput,           &kInputFormat, &kTextColumn, &kMaxLineBytes,
+    &kTopK,    &kRawScores,      &kMaxLength,       &kNoTruncate,  &kOutput,     &kForce,
+    &kJson,    &kInvalidUtf8,    &kNoParseSpecial,  &kThreads,     &kIsa,        &kPrecision,
+    &kBackend, &kFollowSymlinks, &kNoFollowSymlinks};
 
 // All texts, for the best may come last, and what became of them.
 struct Scored {
@@ -88,7 +88,7 @@ int run(const cli::Arguments& args, cli::Console& console) {
   io::TextSource source = io::open_texts(
       args.positionals(),
       text_options(args, args.text(kInput), {text_field(std::string(args.text(kTextColumn)))}));
-  const TaskModel model = tools::load_model(args, HeadKind::kSequenceClassification);
+  const TaskModel model = tools::load_model(args, console.log, HeadKind::kSequenceClassification);
   Reranker reranker(model, session_options(args));
   Failures failures(console.log);
   const Scored scored = score_all(reranker, args, source, failures);

@@ -44,11 +44,11 @@ constexpr Option kQueryPromptName{
     .help = "A prompt of the model for the queries; --prompt-name is for the texts."};
 
 constexpr const Option* kOptions[] = {
-    &kModel,      &kTexts,          &kInputFormat,     &kTextColumn,      &kMaxLineBytes,
-    &kIndex,      &kTopK,           &kSimilarity,      &kOutput,          &kForce,
-    &kJson,       &kPrompt,         &kPromptName,      &kQueryPromptName, &kMaxLength,
-    &kNoTruncate, &kInvalidUtf8,    &kNoParseSpecial,  &kThreads,         &kIsa,
-    &kPrecision,  &kFollowSymlinks, &kNoFollowSymlinks};
+    &kModel,      &kTexts,       &kInputFormat,    &kTextColumn,      &kMaxLineBytes,
+    &kIndex,      &kTopK,        &kSimilarity,     &kOutput,          &kForce,
+    &kJson,       &kPrompt,      &kPromptName,     &kQueryPromptName, &kMaxLength,
+    &kNoTruncate, &kInvalidUtf8, &kNoParseSpecial, &kThreads,         &kIsa,
+    &kPrecision,  &kBackend,     &kFollowSymlinks, &kNoFollowSymlinks};
 
 // The texts that are searched, empty ones left out.
 struct Texts {
@@ -212,7 +212,7 @@ int run(const cli::Arguments& args, cli::Console& console) {
   io::check_destination(to);
   io::TextSource queries = io::open_texts(args.positionals(), {});
   Failures failures(console.log);
-  const EmbeddingModel model = embedding_model(args);
+  const EmbeddingModel model = embedding_model(args, console.log);
   Embedder embedder(model, session_options(args));
   const Texts texts = read_texts(args, failures);
   const TextIndex index = find_index(embedder, args, texts, failures);

@@ -20,11 +20,11 @@ constexpr Option kSource{.name = "source",
                          .required = true};
 
 constexpr const Option* kOptions[] = {
-    &kModel,           &kSource,     &kInput,     &kInputFormat, &kTextColumn,
-    &kMaxLineBytes,    &kSimilarity, &kOutput,    &kForce,       &kJson,
-    &kPrompt,          &kPromptName, &kMaxLength, &kNoTruncate,  &kInvalidUtf8,
-    &kNoParseSpecial,  &kThreads,    &kIsa,       &kPrecision,   &kFollowSymlinks,
-    &kNoFollowSymlinks};
+    &kModel,          &kSource,          &kInput,     &kInputFormat, &kTextColumn,
+    &kMaxLineBytes,   &kSimilarity,      &kOutput,    &kForce,       &kJson,
+    &kPrompt,         &kPromptName,      &kMaxLength, &kNoTruncate,  &kInvalidUtf8,
+    &kNoParseSpecial, &kThreads,         &kIsa,       &kPrecision,   &kBackend,
+    &kFollowSymlinks, &kNoFollowSymlinks};
 
 struct Scored {
   std::vector<std::string> texts;
@@ -87,7 +87,7 @@ int run(const cli::Arguments& args, cli::Console& console) {
   io::TextSource source = io::open_texts(
       args.positionals(),
       text_options(args, args.text(kInput), {text_field(std::string(args.text(kTextColumn)))}));
-  const EmbeddingModel model = embedding_model(args);
+  const EmbeddingModel model = embedding_model(args, console.log);
   Embedder embedder(model, session_options(args));
   Failures failures(console.log);
   const Scored scored = score_all(embedder, args, source, failures);

@@ -33,12 +33,28 @@ constexpr Option kStride{
         "an aggregation strategy.",
     .low = 0};
 
-constexpr const Option* kOptions[] = {
-    &kModel,       &kInput,         &kInputFormat, &kTextColumn,     &kMaxLineBytes,
-    &kAggregation, &kIgnoreLabels,  &kStride,      &kMaxLength,      &kOutput,
-    &kForce,       &tools::kFormat, &kJson,        &kInvalidUtf8,    &kNoParseSpecial,
-    &kThreads,     &kIsa,           &kPrecision,   &kFollowSymlinks, &kNoFollowSymlinks,
-    &kNoProgress};
+constexpr const Option* kOptions[] = {&kModel,
+                                      &kInput,
+                                      &kInputFormat,
+                                      &kTextColumn,
+                                      &kMaxLineBytes,
+                                      &kAggregation,
+                                      &kIgnoreLabels,
+                                      &kStride,
+                                      &kMaxLength,
+                                      &kOutput,
+                                      &kForce,
+                                      &tools::kFormat,
+                                      &kJson,
+                                      &kInvalidUtf8,
+                                      &kNoParseSpecial,
+                                      &kThreads,
+                                      &kIsa,
+                                      &kPrecision,
+                                      &kBackend,
+                                      &kFollowSymlinks,
+                                      &kNoFollowSymlinks,
+                                      &kNoProgress};
 
 TagOptions tag_options(const cli::Arguments& args) {
   TagOptions options;
@@ -81,7 +97,7 @@ int run(const cli::Arguments& args, cli::Console& console) {
       args.positionals(),
       text_options(args, args.text(kInput), {text_field(std::string(args.text(kTextColumn)))}));
   const TagOptions options = tag_options(args);
-  const TaskModel model = tools::load_model(args, HeadKind::kTokenClassification);
+  const TaskModel model = tools::load_model(args, console.log, HeadKind::kTokenClassification);
   TokenTagger tagger(model, session_options(args));
   tools::ResultOptions results;
   results.schema = "linnet.tag.1";

@@ -57,7 +57,8 @@ std::string as_json(const cli::Arguments& args) {
   out.key("compiler").string(cli::compiler());
   write_levels(out.key("levels_compiled"), cli::levels_compiled());
   write_levels(out.key("levels_detected"), cli::levels_detected());
-  out.key("onednn").null();
+  const std::string onednn = cli::onednn_version();
+  onednn.empty() ? out.key("onednn").null() : out.key("onednn").string(onednn);
   if (args.flag(kKernels)) {
     const kernels::KernelTable table = table_of(args);
     out.key("level").string(kernels::name(table.isa));

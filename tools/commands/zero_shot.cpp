@@ -25,13 +25,17 @@ constexpr Option kTemplate{.name = "hypothesis-template",
 constexpr Option kMultiLabel{.name = "multi-label",
                              .help = "Judge each label by itself: none or several may be true."};
 
-constexpr const Option* kOptions[] = {&kModel,          &kLabels,         &kTemplate,
-                                      &kMultiLabel,     &kInput,          &kInputFormat,
-                                      &kTextColumn,     &kMaxLineBytes,   &kMaxLength,
-                                      &kNoTruncate,     &kOutput,         &kForce,
-                                      &tools::kFormat,  &kJson,           &kInvalidUtf8,
-                                      &kNoParseSpecial, &kThreads,        &kIsa,
-                                      &kPrecision,      &kFollowSymlinks, &kNoFollowSymlinks,
+constexpr const Option* kOptions[] = {&kModel,          &kLabels,
+                                      &kTemplate,       &kMultiLabel,
+                                      &kInput,          &kInputFormat,
+                                      &kTextColumn,     &kMaxLineBytes,
+                                      &kMaxLength,      &kNoTruncate,
+                                      &kOutput,         &kForce,
+                                      &tools::kFormat,  &kJson,
+                                      &kInvalidUtf8,    &kNoParseSpecial,
+                                      &kThreads,        &kIsa,
+                                      &kPrecision,      &kBackend,
+                                      &kFollowSymlinks, &kNoFollowSymlinks,
                                       &kNoProgress};
 
 // Between commas, without spaces around; empty ones are left out, as in the pipeline.
@@ -74,7 +78,7 @@ int run(const cli::Arguments& args, cli::Console& console) {
   io::TextSource source = io::open_texts(
       args.positionals(),
       text_options(args, args.text(kInput), {text_field(std::string(args.text(kTextColumn)))}));
-  const TaskModel model = tools::load_model(args, HeadKind::kSequenceClassification);
+  const TaskModel model = tools::load_model(args, console.log, HeadKind::kSequenceClassification);
   ZeroShotClassifier classifier(model, session_options(args));
   tools::ResultOptions results;
   results.schema = "linnet.zero-shot.1";

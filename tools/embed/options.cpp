@@ -14,8 +14,8 @@ EmbedOptions embed_options(const cli::Arguments& args) {
   return options;
 }
 
-EmbeddingModel embedding_model(const cli::Arguments& args) {
-  return load_embedding_model(std::string(args.text(kModel)), load_options(args),
+EmbeddingModel embedding_model(const cli::Arguments& args, const cli::Log& log) {
+  return load_embedding_model(std::string(args.text(kModel)), load_options(args, log),
                               open_options(args));
 }
 

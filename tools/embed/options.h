@@ -41,8 +41,8 @@ inline constexpr Option kSimilarity{
 /// --prompt, --prompt-name, --max-length, --no-truncate, --invalid-utf8, --no-parse-special.
 EmbedOptions embed_options(const cli::Arguments& args);
 
-/// The model of --model, loaded with --threads, --isa and the symbolic-link options.
-EmbeddingModel embedding_model(const cli::Arguments& args);
+/// The model of --model, loaded with --threads, --isa, --backend and the symbolic-link options.
+EmbeddingModel embedding_model(const cli::Arguments& args, const cli::Log& log);
 
 /// --similarity, else the model's.
 Similarity similarity_of(const cli::Arguments& args, const EmbeddingModel& model);

@@ -44,8 +44,8 @@ std::vector<RowResult> results_of(const std::vector<Record>& chunk, const RowTas
 
 }  // namespace
 
-TaskModel load_model(const cli::Arguments& args, HeadKind head) {
-  LoadOptions options = commands::load_options(args);
+TaskModel load_model(const cli::Arguments& args, const cli::Log& log, HeadKind head) {
+  LoadOptions options = commands::load_options(args, log);
   options.head = head;
   return load_task_model(std::string(args.text(commands::kModel)), options,
                          commands::open_options(args));

@@ -21,8 +21,9 @@ inline constexpr cli::Option kFormat{.name = "format",
                                      .fallback = "jsonl",
                                      .choices = "jsonl|json|table"};
 
-/// The model of --model with this head, loaded with --threads, --isa and the symbolic-link options.
-TaskModel load_model(const cli::Arguments& args, HeadKind head);
+/// The model of --model with this head, loaded with --threads, --isa, --backend and the
+/// symbolic-link options.
+TaskModel load_model(const cli::Arguments& args, const cli::Log& log, HeadKind head);
 
 /// Long work ends when a signal came.
 TaskCalls task_calls();

@@ -124,7 +124,8 @@ void DnnlLayer::pack(const void* weights) {
   // matmul wants [K, N]; ours is [N, K], which is the same by columns.
   const memory::desc any({k_, n_}, type_of(type_), Tag::any);
   const memory::desc plain({k_, n_}, type_ == kLinnetOneDnnS8 ? Type::s8 : Type::f32, Tag::ba);
-  const Key key{kLayoutRows, static_cast<std::int32_t>(kernels::Activation::kNone), false};
+  const Key key{kLayoutRows, static_cast<std::int32_t>(kernels::Activation::kNone),
+                Residual::kNone};
   Product p = make(key, any);
   weights_ = memory(p.weights, engine_);
   memory from(plain, engine_, const_cast<void*>(weights));
@@ -143,7 +144,9 @@ DnnlLayer::Product DnnlLayer::make(const Key& key, const memory::desc& weights) 
   dnnl::post_ops ops;
   append_activation(ops, key.activation);
   p.residual_place = ops.len();
-  if (key.residual) ops.append_binary(dnnl::algorithm::binary_add, p.y);
+  // Partial sums over K are kept in y: oneDNN must know when y is also the residual.
+  if (key.residual == Residual::kMatrix) ops.append_binary(dnnl::algorithm::binary_add, p.y);
+  if (key.residual == Residual::kResult) ops.append_sum(1.0f);
   dnnl::primitive_attr attr;
   attr.set_post_ops(ops);
   // The library's own scratchpad is shared by all products that a thread made.
@@ -175,7 +178,7 @@ const DnnlLayer::Product& DnnlLayer::product(const Key& key) const {
 
 const char* DnnlLayer::implementation(std::int64_t M) const {
   const OneThread one_thread;
-  return product({M, static_cast<std::int32_t>(kernels::Activation::kNone), false})
+  return product({M, static_cast<std::int32_t>(kernels::Activation::kNone), Residual::kNone})
       .implementation.c_str();
 }
 
@@ -204,7 +207,11 @@ void DnnlLayer::run_rows(const LinnetOneDnnRunArgs& args, std::int64_t first,
   const bool sums = type_ == kLinnetOneDnnS8;
   const bool gap_x = args.ldx != k_, gap_y = args.ldy != n_;
   const bool gap_residual = args.residual != nullptr && args.ld_residual != n_;
-  const Product& p = product({rows, args.activation, args.residual != nullptr});
+  const bool in_place = args.residual == args.y && !gap_y;
+  const Product& p = product({rows, args.activation,
+                              args.residual == nullptr ? Residual::kNone
+                              : in_place               ? Residual::kResult
+                                                       : Residual::kMatrix});
   const std::size_t x_row = bytes_of(type_) * size(k_), y_row = sizeof(float) * size(n_);
 
   Scratch scratch(p.scratchpad.get_size() + (gap_x ? x_row * size(rows) : 0) +
@@ -227,7 +234,7 @@ void DnnlLayer::run_rows(const LinnetOneDnnRunArgs& args, std::int64_t first,
   }
   float* const y = args.y + first * args.ldy;
   void* const result = gap_y || sums ? scratch.take(y_row * size(rows)) : y;
-  execute(p, x, residual, result, own);
+  execute(p, x, in_place ? nullptr : residual, result, own);
   if (sums) {
     finish_s8(y, args.ldy, static_cast<const std::int32_t*>(result), args.x_scale + first,
               scale_.data(), bias_.data(), rows, n_);

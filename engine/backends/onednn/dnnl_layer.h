@@ -22,11 +22,13 @@ class DnnlLayer {
   const char* implementation(std::int64_t M) const;
 
  private:
+  /// Where a residual comes from.
+  enum class Residual { kNone, kMatrix, kResult };
   /// What a product is made for.
   struct Key {
     std::int64_t rows;
     std::int32_t activation;
-    bool residual;
+    Residual residual;
     auto operator<=>(const Key&) const = default;
   };
   struct Product {

@@ -26,4 +26,4 @@ inline std::optional<onednn::Plugin> open_plugin(std::string* why) {
   std::string name##_why;                                              \
   const auto name##_opened = ::linnet::test::open_plugin(&name##_why); \
   if (!name##_opened) GTEST_SKIP() << name##_why;                      \
-  const ::linnet::onednn::Plugin& name = *name##_opened
+  [[maybe_unused]] const ::linnet::onednn::Plugin& name = *name##_opened
