@@ -1,8 +1,11 @@
-// The default threads: a pool of our own. A region is one store of an epoch and one wait for a
-// counter; workers spin for a while, then sleep on a futex.
+// The default threads: a pool of our own. A region is one store of an epoch and one look at the
+// answer of each worker; who waits spins for a while, then sleeps on a futex.
 #include <immintrin.h>
 #include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -10,6 +13,8 @@
 #include <chrono>
 #include <climits>
 #include <cstdint>
+#include <cstdlib>
+#include <mutex>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -39,6 +44,12 @@ void futex_wake(std::atomic<std::uint32_t>& word) {
 // other side whether a wake is needed; both sides use seq_cst so that one of them sees the other.
 std::uint32_t wait_while_equal(std::atomic<std::uint32_t>& word, std::uint32_t seen,
                                std::atomic<std::uint32_t>& sleepers) {
+  // Without pauses at first, for regions that follow each other at once: a pause takes up to 35 ns,
+  // and half of one is lost in the mean.
+  for (int i = 0; i < 128; ++i) {
+    const std::uint32_t value = word.load(std::memory_order_acquire);
+    if (value != seen) return value;
+  }
   const auto until = std::chrono::steady_clock::now() + kSpin;
   do {
     for (int i = 0; i < 64; ++i) {  // about 1 µs between looks at the clock
@@ -56,6 +67,24 @@ std::uint32_t wait_while_equal(std::atomic<std::uint32_t>& word, std::uint32_t s
   sleepers.fetch_sub(1);
   return value;
 }
+
+// While it lives, new threads start with signals blocked: a host's handlers run in its own threads,
+// not in ours. Faults stay with the thread that commits them.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP}) sigdelset(&all, fault);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_;
+};
 
 // One page that reads as zero in a forked child: how a pool notices that its workers are gone.
 class ForkMark {
@@ -80,21 +109,33 @@ class ForkMark {
 }  // namespace
 
 struct Threads::Pool {
-  // Each word that is written by one side has a cache line of its own.
-  // A new value starts a region: the low 12 bits are how many threads it uses, the rest counts. A
+  // What the caller tells the workers, on one cache line, so that one transfer brings all of it. A
+  // new epoch starts a region: its low 12 bits are how many threads take part, the rest counts. A
   // worker beyond that number reads nothing else, so nobody waits for it.
-  alignas(64) std::atomic<std::uint32_t> epoch{0};
-  alignas(64) std::atomic<std::uint32_t> running{0};  // workers that have not finished the region
-  alignas(64) std::atomic<std::uint32_t> epoch_sleepers{0};
-  std::atomic<std::uint32_t> running_sleepers{0};
-  Body body = nullptr;  // null: the workers end
-  void* context = nullptr;
+  struct alignas(64) Command {
+    std::atomic<std::uint32_t> epoch{0};
+    std::atomic<std::uint32_t> sleepers{0};
+    Body body = nullptr;  // null: the workers end
+    void* context = nullptr;
+  };
+  // What one worker answers, on a cache line of its own: the last epoch that it has finished.
+  struct alignas(64) Answer {
+    std::atomic<std::uint32_t> epoch{0};
+    std::atomic<std::uint32_t> sleepers{0};
+  };
+  Command command;
+  std::vector<Answer> answers;
+  // Taken by the region that runs, and for ever once the workers have ended.
+  alignas(64) std::atomic<bool> busy{false};
   std::vector<std::thread> workers;
   ForkMark mark;
+  Pool* next = nullptr;  // in the list of all pools
+  Pool** previous = nullptr;
 
-  explicit Pool(int count) {
+  explicit Pool(int count) : answers(static_cast<std::size_t>(count)) {
     workers.reserve(static_cast<std::size_t>(count - 1));
     try {
+      const SignalsBlocked blocked;
       for (int t = 1; t < count; ++t) {
         workers.emplace_back([this, t] { work(t); });
       }
@@ -103,44 +144,92 @@ struct Threads::Pool {
       throw Error(ErrorCode::kLimit,
                   "threads: the system refuses to start " + std::to_string(count) + " of them");
     }
+    enlist();
   }
-  ~Pool() { stop(); }
+  ~Pool() {
+    {
+      const std::lock_guard lock(list_mutex);
+      *previous = next;
+      if (next != nullptr) next->previous = previous;
+    }
+    stop();
+  }
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
   void stop() {
-    body = nullptr;
+    command.body = nullptr;
     start(kMostThreads);
     for (std::thread& worker : workers) worker.join();
+    workers.clear();
   }
-  void start(int used) {
-    epoch.store(((epoch.load(std::memory_order_relaxed) / kUsedRange + 1) * kUsedRange) |
-                static_cast<std::uint32_t>(used));
-    if (epoch_sleepers.load() != 0) futex_wake(epoch);
+  std::uint32_t start(int used) {
+    const std::uint32_t last = command.epoch.load(std::memory_order_relaxed) / kUsedRange;
+    const std::uint32_t epoch = ((last + 1) * kUsedRange) | static_cast<std::uint32_t>(used);
+    command.epoch.store(epoch);
+    if (command.sleepers.load() != 0) futex_wake(command.epoch);
+    return epoch;
   }
 
   void work(int thread) {
+    prctl(PR_SET_NAME, "linnet");
     const FloatEnvironment environment;
+    Answer& answer = answers[static_cast<std::size_t>(thread)];
     std::uint32_t seen = 0;
     for (;;) {
-      seen = wait_while_equal(epoch, seen, epoch_sleepers);
+      seen = wait_while_equal(command.epoch, seen, command.sleepers);
       if (thread >= static_cast<int>(seen % kUsedRange)) continue;
-      if (body == nullptr) return;
-      body(context, thread);
-      if (running.fetch_sub(1) == 1 && running_sleepers.load() != 0) futex_wake(running);
+      if (command.body == nullptr) return;
+      command.body(command.context, thread);
+      answer.epoch.store(seen);
+      if (answer.sleepers.load() != 0) futex_wake(answer.epoch);
     }
   }
 
   void run(int used, Body region, void* argument) {
-    body = region;
-    context = argument;
-    running.store(static_cast<std::uint32_t>(used - 1), std::memory_order_relaxed);
-    start(used);
+    command.body = region;
+    command.context = argument;
+    const std::uint32_t epoch = start(used);
     region(argument, 0);
-    std::uint32_t left = running.load(std::memory_order_acquire);
-    while (left != 0) left = wait_while_equal(running, left, running_sleepers);
+    for (int t = 1; t < used; ++t) {
+      Answer& answer = answers[static_cast<std::size_t>(t)];
+      std::uint32_t seen = answer.epoch.load(std::memory_order_acquire);
+      while (seen != epoch) seen = wait_while_equal(answer.epoch, seen, answer.sleepers);
+    }
+  }
+
+  // The one thing that is not owned by a session: the list of pools, so that their workers end
+  // before the code that they run is unmapped, even where a host has forgotten a session. All of it
+  // needs neither constructor nor destructor: sessions may come before it and go after it.
+  static std::mutex list_mutex;
+  static Pool* list;
+
+  void enlist() {
+    static std::once_flag once;
+    std::call_once(once, [] {
+      // A fork never finds the list half changed. Both registrations end with the library.
+      pthread_atfork([] { list_mutex.lock(); }, [] { list_mutex.unlock(); },
+                     [] { list_mutex.unlock(); });
+      std::atexit(stop_all);  // in a library: when it is unloaded
+    });
+    const std::lock_guard lock(list_mutex);
+    next = list;
+    if (next != nullptr) next->previous = &next;
+    previous = &list;
+    list = this;
+  }
+  static void stop_all() {
+    const std::lock_guard lock(list_mutex);
+    for (Pool* pool = list; pool != nullptr; pool = pool->next) {
+      // Of a parent, or still at work in another thread of a process that exits: left alone.
+      if (pool->mark.forked() || pool->busy.exchange(true)) continue;
+      pool->stop();
+    }
   }
 };
+
+constinit std::mutex Threads::Pool::list_mutex;
+constinit Threads::Pool* Threads::Pool::list = nullptr;
 
 Threads::Threads(int count) : count_(count) {
   if (count < 1 || count > kMostThreads) {
@@ -159,7 +248,12 @@ void Threads::run(int used, Body body, void* context) {
     static_cast<void>(pool_.release());  // null, or the parent's: its workers do not exist here
     pool_ = std::make_unique<Pool>(count_);
   }
+  if (pool_->busy.exchange(true, std::memory_order_acquire)) {
+    for (int t = 0; t < used; ++t) body(context, t);
+    return;
+  }
   pool_->run(used, body, context);
+  pool_->busy.store(false, std::memory_order_release);
 }
 
 const char* threads_provider() { return "pool"; }
