@@ -7,10 +7,11 @@
 namespace linnet {
 
 /// The threads of one session: `count` of them, the caller's own included. Regions run one after
-/// the other, started by one thread at a time. Workers wait actively for about 30 µs after a
-/// region, then sleep: an idle process uses no CPU. A forked child gets new workers at its first
-/// region; the destructor joins them. Compiled with LINNET_THREADS=openmp, regions run in the
-/// process's OpenMP pool instead.
+/// the other; the thread that starts them may change from one to the next. Workers run where the
+/// thread of the first region may run, with signals blocked; they wait actively for about 30 µs
+/// after a region, then sleep: an idle process uses no CPU. A forked child gets new workers at its
+/// first region. The destructor joins them, or else the end of the process or the unloading of the
+/// library. Compiled with LINNET_THREADS=openmp, regions run in the process's OpenMP pool instead.
 class Threads {
  public:
   /// count >= 1. Workers start with the first region that needs them.
@@ -22,7 +23,9 @@ class Threads {
   int count() const { return count_; }
 
   /// body(thread) once for each thread 0..used-1, all at the same time; returns when all are done.
-  /// used <= count(). The body must not throw and must not start a region of the same Threads.
+  /// used <= count(). The body must not throw and must not fork. A region that is started inside
+  /// another one of the same Threads runs on its caller alone. Throws kLimit if the system refuses
+  /// to start the workers; the next region tries again.
   using Body = void (*)(void* context, int thread) noexcept;
   void run(int used, Body body, void* context);
 
