@@ -118,6 +118,7 @@ std::string index_key(const EmbeddingModel& model, const Texts& texts,
                       const EmbedOptions& options) {
   std::string key = text_index_key(model, texts.hash, options);
   if (model.sentence.encoder.precision == Precision::kBfloat16) key += " bf16";
+  if (model.sentence.encoder.backend == Backend::kOneDnn) key += " onednn";
   const auto add = [&](const char* what, const std::optional<std::string>& value) {
     key += what + (value ? std::to_string(value->size()) + ":" + *value : "none");
   };
