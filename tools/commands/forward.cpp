@@ -37,9 +37,8 @@ constexpr Option kDtype{
     .fallback = "float32",
     .choices = "float32|int8"};
 
-constexpr const Option* kOptions[] = {&kModel,        &kInputs,  &kOutput,  &kForce,
-                                      &kHiddenStates, &kDtype,   &kThreads, &kIsa,
-                                      &kPrecision,    &kBackend, &kBackend};
+constexpr const Option* kOptions[] = {&kModel, &kInputs,  &kOutput, &kForce,     &kHiddenStates,
+                                      &kDtype, &kThreads, &kIsa,    &kPrecision, &kBackend};
 
 int run(const cli::Arguments& args, cli::Console& console) {
   const io::Destination destination{std::string(args.text(kOutput)), args.flag(kForce)
