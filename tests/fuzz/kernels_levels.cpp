@@ -161,6 +161,53 @@ std::vector<std::uint8_t> quantised(const KernelTable& table, const std::vector<
 }
 
 /// Quantise, multiply, quantise again.
+float widened(std::uint16_t b) { return std::bit_cast<float>(std::uint32_t{b} << 16); }
+
+/// Rounded and packed operands have the same bits at every level. Products are outside of that
+/// promise: where nothing overflows they lie within a bound of the exact sum, elsewhere they only
+/// have to stay within their memory.
+void gemm_bf16(Input& in) {
+  const std::int64_t M = in.number(1, 20), N = in.number(1, 120), K = in.number(1, 80);
+  const std::int64_t ld = padded_k_bf16(K);
+  const std::vector<float> x = in.floats(M * K), w = in.floats(N * K);
+  std::vector<std::uint16_t> rounded_w(static_cast<std::size_t>(N * ld));
+  make_table(Isa::kReference).round_rows_bf16(rounded_w.data(), ld, w.data(), K, N, K);
+  std::vector<std::uint16_t> x_first, w_first;
+  for (const Isa isa : runnable_isas()) {
+    const KernelTable table = make_table(isa);
+    std::vector<std::uint16_t> q(static_cast<std::size_t>(M * ld));
+    std::vector<std::uint16_t> packed(static_cast<std::size_t>((N + 15) / 16 * 16 * ld));
+    table.round_rows_bf16(q.data(), ld, x.data(), K, M, K);
+    table.pack_bf16(packed.data(), w.data(), K, 1, K, 0, N);
+    if (isa == Isa::kReference) x_first = q, w_first = packed;
+    if (q != x_first || packed != w_first) {
+      std::fprintf(stderr, "bf16 operands at level %s differ from the reference's\n", name(isa));
+      std::abort();
+    }
+    std::vector<float> y(static_cast<std::size_t>(M * N));
+    GemmBf16Args a = {.y = y.data(), .ldy = N, .x = q.data(), .ldx = ld};
+    a.w = packed.data();
+    a.M = M, a.N = N, a.K = K, a.n_end = N;
+    table.gemm_bf16(a);
+    for (std::int64_t i = 0; i < M * N; ++i) {
+      double sum = 0, magnitude = 0;
+      for (std::int64_t k = 0; k < K; ++k) {
+        const double product = double{widened(q[static_cast<std::size_t>(i / N * ld + k)])} *
+                               double{widened(rounded_w[static_cast<std::size_t>(i % N * ld + k)])};
+        sum += product;
+        magnitude += std::abs(product);
+      }
+      if (!(magnitude < 1e37)) continue;
+      // A rounding for each term and each partial sum; what is below 2^-126 may be taken as 0.
+      const double bound = static_cast<double>(2 * K + 4) * (0x1p-23 * magnitude + 0x1p-125);
+      if (std::abs(double{y[static_cast<std::size_t>(i)]} - sum) <= bound) continue;
+      std::fprintf(stderr, "gemm_bf16 at level %s: element %ld is %a, expected %a\n", name(isa),
+                   static_cast<long>(i), double{y[static_cast<std::size_t>(i)]}, sum);
+      std::abort();
+    }
+  }
+}
+
 void gemm_s8(Input& in) {
   const std::int64_t M = in.number(1, 40), N = in.number(1, 120), K = in.number(1, 150);
   const bool in_place = in.number(0, 1) == 1, biased = in.number(0, 1) == 1;
@@ -370,6 +417,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 5:
       k::attention(in);
+      break;
+    case 6:
+      k::gemm_bf16(in);
       break;
     default:
       k::gemm_tn(in);
