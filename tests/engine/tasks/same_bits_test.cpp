@@ -121,6 +121,27 @@ TEST(Sessions, TwoOnOneModelAtTheSameTime) {
   for (const auto& y : got) EXPECT_EQ(y, want);
 }
 
+// The example of engine/README.md.
+TEST(Sessions, TwoSideBySide) {
+  const fs::path folder = test::data_dir() / "goldens/st_mean";
+  LINNET_NEEDS(folder);
+  LoadOptions options;
+  options.isa = kernels::supported_isas().back();
+  const EmbeddingModel model = load_embedding_model(folder, options);
+  const std::int64_t D = model.dimensions();
+  const std::vector<std::string_view> some{"he had more", "than 20"}, others{"the world", "said"};
+  std::vector<float> x(static_cast<std::size_t>(2 * D)), y(x.size());
+
+  Embedder left(model, {.threads = 1}), right(model, {.threads = 1});
+  std::thread beside([&] { right.embed(others, {y.data(), 2, D, D}); });
+  left.embed(some, {x.data(), 2, D, D});
+  beside.join();
+
+  Embedder both(model, {.threads = 2});
+  EXPECT_EQ(embed(both, some), x);
+  EXPECT_EQ(embed(both, others), y);
+}
+
 TEST(Sessions, ForwardAllocatesNothing) {
   if (!test::kCountsAllocations) GTEST_SKIP() << "sanitizers bring their own operator new";
   const fs::path folder = test::data_dir() / "goldens/st_dense_tanh";
