@@ -98,14 +98,12 @@ constexpr Functions kOfRows = {{block<R, 1, 0>, block<R, 2, 0>, block<R, 3, 0>},
 constexpr Functions kFunctions[kRows] = {kOfRows<1>, kOfRows<2>, kOfRows<3>, kOfRows<4>,
                                          kOfRows<5>, kOfRows<6>, kOfRows<7>, kOfRows<8>};
 
-/// The block of rows i of `blocks` and one panel. Weights are asked for before their time:
-/// - With one or two blocks, 48 steps ahead in the panel itself, into the first-level cache: blocks
-/// of
-///   few rows read faster than the hardware fetches from the second level (9 rows: 78 -> 95 % of
-///   the peak). At the speed of the third level (one or two rows) 8 steps are best.
-/// - With more, a panel is in the second-level cache after the first block, and the last three
-/// blocks
-///   ask for a third each of the next panel: 20 to 40 % at 32 rows with weights from memory.
+/// The block of rows i of `blocks` and one panel. Weights are asked for before their time.
+/// With one or two blocks, 48 steps ahead in the panel itself, into the first-level cache: blocks
+/// of few rows read faster than the hardware fetches from the second level (9 rows: 78 -> 95 % of
+/// the peak). At the speed of the third level (one or two rows) 8 steps are best. With more blocks,
+/// a panel is in the second-level cache after the first one, and the last three ask for a third
+/// each of the next panel: 20 to 40 % at 32 rows with weights from memory.
 void run_block(const GemmF32Args& a, const Panel& p, std::int64_t blocks, std::int64_t i) {
   const Part rows = part_of(a.M, blocks, i);
   const Functions& f = kFunctions[rows.size - 1];
