@@ -192,10 +192,11 @@ TEST_F(TaskCommands, TagsHaveTheKeysOfTheirStrategy) {
   EXPECT_EQ(entities[1].at("end"), 6);
   EXPECT_TRUE(entities[1].contains("entity"));
   const std::string label = entities[1].at("entity");
-  for (const Json& e :
-       lines_of(linnet("tag", "bert_tokcls", {"--ignore-labels", label, "he had been there"}).out)
-           .at(0)
-           .at("entities")) {
+  const Json others =
+      lines_of(linnet("tag", "bert_tokcls", {"--ignore-labels", label, "he had been there"}).out)
+          .at(0)
+          .at("entities");
+  for (const Json& e : others) {
     EXPECT_NE(e.at("entity"), label);
   }
   const Finished grouped =
