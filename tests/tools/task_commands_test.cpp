@@ -248,6 +248,13 @@ TEST_F(TaskCommands, FillsAreAListForEachMask) {
   EXPECT_EQ(linnet("fill", "bert_mlm", {"--targets", " ", "a [MASK]"}).exit_code, 1);
 }
 
+TEST_F(TaskCommands, ByTheNameOfTheTask) {
+  const std::string fill = linnet("fill", "bert_mlm", {"he had [MASK]."}).out;
+  EXPECT_NE(fill, "");
+  EXPECT_EQ(linnet("run", "bert_mlm", {"--task", "fill-mask", "he had [MASK]."}).out, fill);
+  EXPECT_EQ(linnet("pipeline", "bert_mlm", {"he had [MASK].", "--task=fill-mask"}).out, fill);
+}
+
 TEST_F(TaskCommands, ForwardInInt8) {
   const fs::path golden = goldens() / "int8_bert_seqcls", io = golden / "io.safetensors";
   const auto forward = [&](const char* dtype) {
