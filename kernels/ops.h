@@ -130,7 +130,7 @@ struct QuantizeRowsS8Args {
 using QuantizeRowsS8Fn = void (*)(const QuantizeRowsS8Args& args) noexcept;
 
 /// One product of INT8 operands, exact in 32 bits for padded_k(K) <= kMaxKS8:
-///   acc = sum over k of q[m,k]·w[n,k]
+///   acc = sum over k < padded_k(K) of q[m,k]·w[n,k]: a transform fills the padding too
 ///   y[m,n] = fma(float(acc) · x_scale[m], w_scale[n], bias[n] or +0)
 /// then activation, residual[m,n] + y. Columns [n_begin, n_end), y, residual as in GemmF32Args.
 struct GemmS8Args {

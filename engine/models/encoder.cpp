@@ -37,7 +37,7 @@ EncoderScratch::EncoderScratch(Layout& layout, const EncoderConfig& c,
   x = layout.mat(tokens, c.D);
   attention = layout.mat(1, attention_scratch_floats(kernels, threads, longest, c.head_width));
   const std::int64_t widest = std::max({c.D, A, c.F});
-  linear.bytes = linear_scratch_bytes(kind, tokens, widest);
+  linear.bytes = linear_scratch_bytes(kind, threads, tokens, widest);
   linear.data = layout.mat<std::byte>(1, linear.bytes).data;
   const std::int64_t shared = layout.mark();
   qkv = layout.mat(tokens, 3 * A);

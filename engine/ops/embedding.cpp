@@ -8,6 +8,10 @@ void embed(const Context& ctx, Mat<float> x, const EmbeddingTables& w, const Bat
   kernels::EmbedRowsArgs all;
   all.ldy = x.ld, all.D = x.cols;
   all.word = w.word.data, all.ld_word = w.word.ld;
+  if (w.word.data == nullptr) {
+    all.word_s8 = w.word_s8.data, all.ld_word = w.word_s8.ld;
+    all.word_scale = w.word_scale;
+  }
   all.type = w.type.data, all.ld_type = w.type.ld;
   all.position = w.position.data, all.ld_position = w.position.ld;
   parallel_for(ctx.threads, x.rows, grain, [&](std::int64_t begin, std::int64_t end, int) {

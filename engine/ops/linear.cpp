@@ -57,7 +57,8 @@ void linear_f32(const Context& ctx, Mat<float> y, Mat<const float> x, const Line
 // The rows of x in BF16, in the context's scratch memory.
 Mat<const std::uint16_t> rounded_rows(const Context& ctx, Mat<const float> x, const Linear& w) {
   const std::int64_t ld = kernels::padded_k_bf16(w.K);
-  LINNET_ASSERT(ctx.scratch.bytes >= linear_scratch_bytes(w.kind, x.rows, w.K));
+  LINNET_ASSERT(ctx.scratch.bytes >=
+                linear_scratch_bytes(w.kind, ctx.threads.count(), x.rows, w.K));
   const Mat<std::uint16_t> rounded{reinterpret_cast<std::uint16_t*>(ctx.scratch.data), x.rows, ld,
                                    ld};
   parallel_for(
@@ -80,11 +81,13 @@ void linear_bf16(const Context& ctx, Mat<float> y, Mat<const float> x, const Lin
 void linear_int8(const Context& ctx, Mat<float> y, Mat<const float> x, const Linear& w,
                  const LinearEpilogue& epilogue) {
   const std::int64_t ld = kernels::padded_k(w.K);
-  LINNET_ASSERT(ctx.scratch.bytes >= linear_scratch_bytes(w.kind, x.rows, w.K));
+  LINNET_ASSERT(ctx.scratch.bytes >=
+                linear_scratch_bytes(w.kind, ctx.threads.count(), x.rows, w.K));
   auto* q = reinterpret_cast<std::uint8_t*>(ctx.scratch.data);
   auto* scale = reinterpret_cast<float*>(ctx.scratch.data + x.rows * ld);
+  float* row = scale + (x.rows + 15) / 16 * 16;
   parallel_for(ctx.threads, x.rows, kGrain / w.K + 1,
-               [&](std::int64_t begin, std::int64_t end, int) {
+               [&](std::int64_t begin, std::int64_t end, int thread) {
                  ctx.kernels.quantize_rows_s8({.q = q + begin * ld,
                                                .ldq = ld,
                                                .scale = scale + begin,
@@ -92,7 +95,9 @@ void linear_int8(const Context& ctx, Mat<float> y, Mat<const float> x, const Lin
                                                .ldx = x.ld,
                                                .M = end - begin,
                                                .K = w.K,
-                                               .shift = ctx.kernels.gemm_s8.shift});
+                                               .shift = ctx.kernels.gemm_s8.shift,
+                                               .transform = w.transform,
+                                               .scratch = row + thread * ld});
                });
   auto args = args_of<kernels::GemmS8Args>(y, w, epilogue);
   args.x = q;

@@ -30,10 +30,15 @@ struct Linear {
   LinearKind kind = LinearKind::kFloat32;
   const float* scale = nullptr;           // [N], of kInt8
   const onednn::Layer* onednn = nullptr;  // of the kinds that are oneDNN's
+  /// What is done to a row of x before it is quantised, and was done to the rows of the weight; of
+  /// kInt8.
+  kernels::RowTransform transform = {};
 };
 
-/// Bytes of Context::scratch that a layer of this kind needs for T tokens and K inputs; 0: none.
-constexpr std::int64_t linear_scratch_bytes(LinearKind kind, std::int64_t T, std::int64_t K) {
+/// Bytes of Context::scratch that a layer of this kind needs on `threads` threads for T tokens and
+/// K inputs; 0: none.
+constexpr std::int64_t linear_scratch_bytes(LinearKind kind, int threads, std::int64_t T,
+                                            std::int64_t K) {
   switch (kind) {
     case LinearKind::kFloat32:
     case LinearKind::kOneDnnFloat32:
@@ -41,8 +46,8 @@ constexpr std::int64_t linear_scratch_bytes(LinearKind kind, std::int64_t T, std
     case LinearKind::kBfloat16:
     case LinearKind::kOneDnnBfloat16:
       return T * kernels::padded_k_bf16(K) * 2;
-    case LinearKind::kInt8:  // the rows, then their scales
-      return T * (kernels::padded_k(K) + static_cast<std::int64_t>(sizeof(float)));
+    case LinearKind::kInt8:  // the rows, their scales, and a transformed row for each thread
+      return T * kernels::padded_k(K) + (T + 15) / 16 * 64 + threads * kernels::padded_k(K) * 4;
   }
   return 0;
 }

@@ -65,7 +65,7 @@ void gemm_s8(const GemmS8Args& a) noexcept {
     for (std::int64_t m = 0; m < a.M; ++m) {
       for (std::int64_t c = 0; c < width; c += kColumns) {
         std::int32_t acc[kColumns];
-        sums(acc, a.x + m * a.ldx, bytes + c * 4, pitch, a.K);
+        sums(acc, a.x + m * a.ldx, bytes + c * 4, pitch, padded_k(a.K));
         finish(a, m, n + c, least(width - c, kColumns), acc);
       }
     }

@@ -70,8 +70,8 @@ TEST_F(Int8Golden, IntegersOfALayer) {
     const EncoderModel model = load(isa);
     const Linear& qkv = model.weights.layers[0].qkv;  // its first N outputs
     std::vector<float> y(static_cast<std::size_t>(M * qkv.N));
-    std::vector<std::byte> memory(static_cast<std::size_t>(linear_scratch_bytes(qkv.kind, M, K)) +
-                                  64);
+    std::vector<std::byte> memory(
+        static_cast<std::size_t>(linear_scratch_bytes(qkv.kind, 2, M, K)) + 64);
     auto* at = reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(memory.data()) + 63) /
                                             64 * 64);
     Threads threads(2);

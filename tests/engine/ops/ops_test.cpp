@@ -97,7 +97,7 @@ TEST(Linear, OfBf16RoundsItsOperandsAndIsTheSameForAnyThreads) {
   for (const Isa isa : kernels::supported_isas()) {
     const auto k = kernels::make_table(isa);
     Block packed((N + 15) / 16 * 16 * kLd * 2);
-    Block scratch(linear_scratch_bytes(LinearKind::kBfloat16, T, K));
+    Block scratch(linear_scratch_bytes(LinearKind::kBfloat16, 1, T, K));
     k.pack_bf16(reinterpret_cast<std::uint16_t*>(packed.data()), weight.data(), K, 1, K, 0, N);
     const Linear w{packed.data(), bias.data(), N, K, LinearKind::kBfloat16};
     std::vector<float> first;
