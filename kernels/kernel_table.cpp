@@ -89,11 +89,13 @@ void lay_avx512_vnni(KernelTable& t) noexcept {
 
 void lay_amx(KernelTable& t) noexcept {
   t.isa = Isa::kAmx;
+  t.gemm_bf16 = amx::gemm_bf16;
   t.gemm_s8 = {amx::kGemmS8Shift, amx::gemm_s8};
 }
 
 void lay_amx_emulated(KernelTable& t) noexcept {
   t.isa = Isa::kAmxEmulated;
+  t.gemm_bf16 = amx::gemm_bf16_emulated;
   t.gemm_s8 = {amx::kGemmS8Shift, amx::gemm_s8_emulated};
 }
 

@@ -48,7 +48,24 @@ class HardwareTiles {
   void dot_s8s8() {
     asm volatile("tdpbssd %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(c), "i"(a), "i"(b));
   }
+  /// c[m][n] += (sum over i of a[m][2i]·b[i][2n]) + (sum over i of a[m][2i + 1]·b[i][2n + 1]) of
+  /// BF16 numbers in FP32, each sum one chain of fma from 0. What is below 2^-126 is 0, wherever.
+  template <int c, int a, int b>
+  void dot_bf16() {
+    asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(c), "i"(a), "i"(b));
+  }
 };
+
+/// Numbers below 2^-126 are 0 of their sign.
+inline float flushed(float x) {
+  return __builtin_fabsf(x) < 0x1p-126f ? __builtin_copysignf(0.0f, x) : x;
+}
+
+/// The BF16 number at p.
+inline float bf16_at(const std::uint8_t* p) {
+  const std::uint32_t bits = std::uint32_t{p[0]} << 16 | std::uint32_t{p[1]} << 24;
+  return flushed(__builtin_bit_cast(float, bits));
+}
 
 /// The same on memory.
 class EmulatedTiles {
@@ -87,6 +104,25 @@ class EmulatedTiles {
         for (int n = 0; n < config_.colsb[c] / 4; ++n) {
           sums[n] += x * static_cast<std::int8_t>(tile_[b][k / 4][4 * n + k % 4]);
         }
+      }
+      __builtin_memcpy(tile_[c][m], sums, sizeof sums);
+    }
+  }
+  template <int c, int a, int b>
+  void dot_bf16() {
+    for (int m = 0; m < config_.rows[c]; ++m) {
+      float sums[16], parts[2][16] = {};
+      __builtin_memcpy(sums, tile_[c][m], sizeof sums);
+      for (int k = 0; k < config_.colsb[a] / 2; ++k) {
+        const float x = bf16_at(tile_[a][m] + 2 * k);
+        const std::uint8_t* w = tile_[b][k / 2] + 2 * (k % 2);
+        for (int n = 0; n < config_.colsb[c] / 4; ++n) {
+          float& part = parts[k % 2][n];
+          part = flushed(__builtin_fmaf(x, bf16_at(w + 4 * n), part));
+        }
+      }
+      for (int n = 0; n < config_.colsb[c] / 4; ++n) {
+        sums[n] = flushed(flushed(sums[n]) + flushed(parts[0][n] + parts[1][n]));
       }
       __builtin_memcpy(tile_[c][m], sums, sizeof sums);
     }

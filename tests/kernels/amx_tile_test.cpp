@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cmath>
 #include <cstring>
 #include <vector>
 
@@ -93,11 +95,13 @@ Shapes random_shapes(Rng& rng) {
   return {{size(), size()}, {size(), size()}, size()};
 }
 
-TEST(AmxTile, HardwareAndEmulationGiveTheSameBytes) {
+bool has_amx() {
   const auto found = supported_isas();
-  if (std::find(found.begin(), found.end(), Isa::kAmx) == found.end()) {
-    GTEST_SKIP() << "this machine has no AMX";
-  }
+  return std::find(found.begin(), found.end(), Isa::kAmx) != found.end();
+}
+
+TEST(AmxTile, HardwareAndEmulationGiveTheSameBytes) {
+  if (!has_amx()) GTEST_SKIP() << "this machine has no AMX";
   Rng rng(1);
   for (int i = 0; i < 500; ++i) {
     const TileConfig config = random_shapes(rng).config();
@@ -134,6 +138,102 @@ TEST(AmxTile, EmulatedDotIsTheDefinition) {
         }
         ASSERT_EQ(c[m * N + n], want) << "row " << m << " column " << n;
       }
+    }
+  }
+}
+
+/// c [M, N] + a [M, 2Q] · b [Q, N, 2] of BF16 numbers.
+struct Bf16Operands {
+  std::size_t M, N, Q;
+  std::vector<std::uint16_t> a, b;
+  std::vector<float> c;
+
+  explicit Bf16Operands(const Shapes& s)
+      : M(static_cast<std::size_t>(s.rows[0])),
+        N(static_cast<std::size_t>(s.columns[0])),
+        Q(static_cast<std::size_t>(s.quads)),
+        a(M * 2 * Q),
+        b(Q * 2 * N),
+        c(M * N) {}
+
+  static float wide(std::uint16_t x) { return std::bit_cast<float>(std::uint32_t{x} << 16); }
+  float x(std::size_t m, std::size_t k) const { return wide(a[m * 2 * Q + k]); }
+  float w(std::size_t k, std::size_t n) const { return wide(b[k / 2 * 2 * N + 2 * n + k % 2]); }
+
+  template <class Tiles>
+  std::vector<float> dot(const Shapes& s) const {
+    GuardedBuffer<std::uint16_t> x_end(a.size()), w_end(b.size());
+    GuardedBuffer<float> y(c.size());
+    std::copy(a.begin(), a.end(), x_end.data());
+    std::copy(b.begin(), b.end(), w_end.data());
+    std::copy(c.begin(), c.end(), y.data());
+    Tiles tiles(s.config());
+    tiles.template load<0>(y.data(), static_cast<std::int64_t>(4 * N));
+    tiles.template load<4>(x_end.data(), static_cast<std::int64_t>(4 * Q));
+    tiles.template load<6>(w_end.data(), static_cast<std::int64_t>(4 * N));
+    tiles.template dot_bf16<0, 4, 6>();
+    tiles.template store<0>(y.data(), static_cast<std::int64_t>(4 * N));
+    return {y.span().begin(), y.span().end()};
+  }
+};
+
+/// 0 instead of what has no full mantissa: as the instruction reads and writes.
+float without_denormals(float x) {
+  return std::fpclassify(x) == FP_SUBNORMAL ? std::copysign(0.0f, x) : x;
+}
+
+TEST(AmxTile, EmulatedDotOfBf16IsTheDefinition) {
+  Rng rng(3);
+  for (int i = 0; i < 200; ++i) {
+    const Shapes s = random_shapes(rng);
+    Bf16Operands o(s);
+    // Numbers around 1, and some whose products or which themselves are below 2^-126.
+    const auto number = [&rng] {
+      const std::uint64_t r = rng();
+      const std::uint64_t exponent = (r >> 32) % 8 == 0 ? (r >> 40) % 80 : 120 + (r >> 40) % 16;
+      return static_cast<std::uint16_t>((r & 0x807F) | exponent << 7);
+    };
+    for (std::uint16_t& v : o.a) v = number();
+    for (std::uint16_t& v : o.b) v = number();
+    for (float& v : o.c) v = Bf16Operands::wide(number());
+    const std::vector<float> found = o.dot<EmulatedTiles>(s);
+    for (std::size_t m = 0; m < o.M; ++m) {
+      for (std::size_t n = 0; n < o.N; ++n) {
+        float even = 0, odd = 0;
+        for (std::size_t k = 0; k < 2 * o.Q; ++k) {
+          float& sum = k % 2 == 0 ? even : odd;
+          sum = without_denormals(
+              std::fma(without_denormals(o.x(m, k)), without_denormals(o.w(k, n)), sum));
+        }
+        const float before = without_denormals(o.c[m * o.N + n]);
+        const float want = without_denormals(before + without_denormals(even + odd));
+        ASSERT_EQ(test::bits(found[m * o.N + n]), test::bits(want))
+            << "row " << m << " column " << n;
+      }
+    }
+  }
+}
+
+// By bound, not by bits: machines may differ in the order of the sums.
+TEST(AmxTile, HardwareDotOfBf16IsTheEmulated) {
+  if (!has_amx()) GTEST_SKIP() << "this machine has no AMX";
+  Rng rng(4);
+  for (int i = 0; i < 200; ++i) {
+    const Shapes s = random_shapes(rng);
+    Bf16Operands o(s);
+    const auto number = [&rng] { return std::bit_cast<std::uint32_t>(test::mixed(rng)) >> 16; };
+    for (std::uint16_t& v : o.a) v = static_cast<std::uint16_t>(number());
+    for (std::uint16_t& v : o.b) v = static_cast<std::uint16_t>(number());
+    for (float& v : o.c) v = test::mixed(rng);
+    const std::vector<float> want = o.dot<EmulatedTiles>(s), found = o.dot<HardwareTiles>(s);
+    for (std::size_t at = 0; at < want.size(); ++at) {
+      double magnitude = std::abs(double{o.c[at]});
+      for (std::size_t k = 0; k < 2 * o.Q; ++k) {
+        magnitude += std::abs(double{o.x(at / o.N, k)} * double{o.w(k, at % o.N)});
+      }
+      // A rounding for each term on both sides.
+      const double bound = 2 * static_cast<double>(2 * o.Q + 2) * test::kEps * magnitude;
+      ASSERT_NEAR(double{found[at]}, double{want[at]}, bound) << "element " << at;
     }
   }
 }

@@ -126,11 +126,11 @@ TEST(Isa, SupportedLevelsAreAscending) {
 
 /// What a level may leave to a weaker one; it must provide every other slot.
 bool may_inherit(Isa isa, const std::string& slot) {
-  if (slot.ends_with("_bf16")) {
-    if (slot == "gemm_bf16" && isa == Isa::kAvx512Vnni) return !has_avx512_bf16();
-    if (slot == "gemm_bf16" && isa == Isa::kAvx2) return false;
-    return isa != Isa::kReference && (isa != Isa::kAvx512 || slot == "pack_bf16");
+  if (slot == "gemm_bf16") {
+    return isa == Isa::kAvxVnni || (isa == Isa::kAvx512Vnni && !has_avx512_bf16());
   }
+  if (slot == "round_rows_bf16") return isa != Isa::kReference && isa != Isa::kAvx512;
+  if (slot == "pack_bf16") return isa != Isa::kReference;
   switch (isa) {
     case Isa::kReference:
       return false;
