@@ -60,7 +60,8 @@ struct GemmF32 {
 /// The product of a weight's gradient, dW = dYᵀ·X, both read as they are:
 ///   c[n,k] = chain over t of fma(a[t,n], b[t,k], c[n,k]), beginning at +0 or at what c holds
 /// t runs from 0 to T-1; tokens that come in several calls give the bytes of one. Rows
-/// [n_begin, n_end) of c are computed, any bounds. c must not overlap a and b.
+/// [n_begin, n_end) of c are computed, any bounds. c must not overlap a and b. Without a token a
+/// and b may be null.
 enum class ChainStart : std::int32_t { kZero, kContinue };
 struct GemmTnF32Args {
   float* c = nullptr;  // [N, K]

@@ -79,7 +79,8 @@ void gemm_tn_f32(const GemmTnF32Args& g) noexcept {
       for (std::int64_t i = 0; i < blocks; ++i) {
         const Part part = part_of(rows, blocks, i);
         const std::int64_t n = g.n_begin + part.begin;
-        kFunctions[part.size - 1](g, strip, n, g.a + t * g.lda + n, from_zero);
+        const float* a = strip.tokens > 0 ? g.a + t * g.lda + n : nullptr;
+        kFunctions[part.size - 1](g, strip, n, a, from_zero);
       }
     }
   }

@@ -87,7 +87,8 @@ void multiply(const GemmTnF32Args& g, const Strip& s, std::int64_t n, std::int64
   for (std::int64_t i = 0; i < blocks; ++i) {
     const Part part = part_of(rows, blocks, i);
     const BlockFn f = kFunctions[part.size - 1][(s.width - 1) / 16];
-    f(g, s, n + part.begin, a + n + part.begin, from_zero);
+    const std::int64_t row = n + part.begin;
+    f(g, s, row, s.tokens > 0 ? a + row : nullptr, from_zero);
   }
 }
 
