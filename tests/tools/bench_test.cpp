@@ -74,6 +74,8 @@ TEST(Bench, GemmAsJson) {
                                                    "weights_gbytes",
                                                    "memory_share",
                                                    "same_bits",
+                                                   "agrees",
+                                                   "result",
                                                    "samples_ns"}));
     EXPECT_TRUE(row["same_bits"].get<bool>());
     EXPECT_EQ(row["samples_ns"].size(), 2U);

@@ -1,7 +1,6 @@
 #include "tools/bench/gemm_bench.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "tools/bench/interleave.h"
 #include "tools/bench/machine.h"
@@ -15,11 +14,7 @@ using kernels::Isa;
 constexpr double kSlice = 1.5e-3;  // seconds of one sample at least
 
 /// Seconds on the clock that fits: one thread's own time does not count what other programs take.
-double seconds(int threads) {
-  if (threads == 1) return now();
-  const auto since = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration<double>(since).count();
-}
+double seconds(int threads) { return threads == 1 ? now() : wall(); }
 
 /// One case at one level while it is measured.
 struct Competitor {
@@ -29,10 +24,6 @@ struct Competitor {
   double peak = 0;
   Samples samples = {};
 };
-
-double peak_of(NumberType type, Isa isa) {
-  return type == NumberType::kF32 ? peak_gflops(isa) : peak_gops_s8(isa);
-}
 
 double time_calls(Competitor& c, Threads& threads) {
   const double start = seconds(threads.count());
@@ -44,17 +35,18 @@ void prepare(Competitor& c, NumberType type, Threads& threads) {
   c.work->run(threads);
   const double once = std::max(time_calls(c, threads), 1e-9);
   c.calls = static_cast<int>(std::clamp(kSlice / once, 1.0, 1e6));
-  c.peak = peak_of(type, provider(type, c.isa));
+  c.peak = peak_gops(type, c.isa);
 }
 
 Record row_of(const GemmProblem& p, const Competitor& c, bool cold, int threads,
               double memory_gbytes) {
   const double p25 = c.samples.quantile(0.25);
   const double gops = 2.0 * static_cast<double>(p.M * p.N * p.K) / p25;  // per ns: 10^9 a second
+  const bool agrees = c.work->agrees(), exact = p.type != NumberType::kBf16;
   const double gbytes = static_cast<double>(c.work->weight_bytes()) / p25;
   return {{"type", name(p.type), "type"},
           {"isa", kernels::name(c.isa), "level"},
-          {"kernel", kernels::name(provider(p.type, c.isa))},
+          {"kernel", kernels::name(provider(p.type, c.isa).provider)},
           {"m", p.M, "M"},
           {"n", p.N, "N"},
           {"k", p.K, "K"},
@@ -70,7 +62,13 @@ Record row_of(const GemmProblem& p, const Competitor& c, bool cold, int threads,
           {"peak_share", gops / (c.peak * threads), "share", 3},
           {"weights_gbytes", gbytes, "weights GB/s"},
           {"memory_share", cold ? Value(gbytes / memory_gbytes) : Value(), "", 3},
-          {"same_bits", c.work->same_bits(), "same bits"},
+          {"same_bits", exact ? Value(agrees) : Value()},
+          {"agrees", agrees},
+          {"result",
+           !agrees ? "WRONG"
+           : exact ? "same bits"
+                   : "near",
+           "result"},
           {"samples_ns", c.samples.ns}};
 }
 
@@ -90,7 +88,7 @@ std::vector<Record> measure(const GemmBench& bench, const GemmProblem& problem, 
   }
   std::vector<Record> rows;
   for (Competitor& c : levels) {
-    c.peak = std::max(c.peak, peak_of(problem.type, provider(problem.type, c.isa)));
+    c.peak = std::max(c.peak, peak_gops(problem.type, c.isa));
     rows.push_back(row_of(problem, c, cold, count, memory_gbytes));
   }
   return rows;

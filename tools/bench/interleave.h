@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <vector>
 
@@ -24,23 +25,29 @@ inline double now() {
   return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
 }
 
+/// Seconds on the wall, for competitors with threads of their own.
+inline double wall() {
+  const auto since = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double>(since).count();
+}
+
 /// Runs slices of about `slice` seconds of each in turn, `rounds` times.
 template <class Ours, class Theirs>
-Comparison interleave(Ours ours, Theirs theirs, int rounds, double slice) {
-  const auto calls_of = [slice](auto& f) {
+Comparison interleave(Ours ours, Theirs theirs, int rounds, double slice, double (*clock)() = now) {
+  const auto calls_of = [=](auto& f) {
     f();
-    const double start = now();
+    const double start = clock();
     int n = 0;
     do {
       f();
       ++n;
-    } while (now() - start < slice);
+    } while (clock() - start < slice);
     return n;
   };
-  const auto time = [](auto& f, int calls) {
-    const double start = now();
+  const auto time = [=](auto& f, int calls) {
+    const double start = clock();
     for (int i = 0; i < calls; ++i) f();
-    return (now() - start) / calls;
+    return (clock() - start) / calls;
   };
   const int our_calls = calls_of(ours), their_calls = calls_of(theirs);
   Comparison c = {.ours = 1e9, .theirs = 1e9};

@@ -77,15 +77,13 @@ std::vector<Product> products(const cli::Option& option, std::string_view list) 
 }
 
 std::vector<NumberType> number_types(const cli::Option& option, std::string_view list) {
+  constexpr NumberType kTypes[] = {NumberType::kF32, NumberType::kS8, NumberType::kBf16};
   std::vector<NumberType> out;
   for (const std::string& word : words(option, list)) {
-    if (word == name(NumberType::kF32)) {
-      out.push_back(NumberType::kF32);
-    } else if (word == name(NumberType::kS8)) {
-      out.push_back(NumberType::kS8);
-    } else {
-      refuse(option, word, "f32 or s8");
-    }
+    const auto* type = std::find_if(std::begin(kTypes), std::end(kTypes),
+                                    [&](NumberType t) { return word == name(t); });
+    if (type == std::end(kTypes)) refuse(option, word, "f32, s8 or bf16");
+    out.push_back(*type);
   }
   return out;
 }

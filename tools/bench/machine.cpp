@@ -76,6 +76,20 @@ __attribute__((target("avx2,avxvnni"))) void dot256() {
   }
 }
 
+constexpr int kChainsBf16 = 24;  // a latency of 6
+
+__attribute__((target("avx512f,avx512bf16"))) void dot_bf16() {
+  __m512 acc[kChainsBf16] = {};
+  const auto x = reinterpret_cast<__m512bh>(_mm512_set1_epi16(0x3f80));
+  for (std::int64_t i = 0; i < kSteps; ++i) {
+#pragma GCC unroll 24
+    for (int c = 0; c < kChainsBf16; ++c) {
+      acc[c] = _mm512_dpbf16_ps(acc[c], x, x);
+      asm volatile("" : "+v"(acc[c]));
+    }
+  }
+}
+
 /// Without VNNI: the least that is exact, sign, multiply, widen and add.
 __attribute__((target("avx2"))) void sign256() {
   __m256i acc[kChains] = {};
@@ -127,6 +141,10 @@ double peak_gops_s8(kernels::Isa isa) {
     wide ? dot512() : isa == kernels::Isa::kAvxVnni ? dot256() : sign256();
   });
   return 2.0 * (wide ? 64 : 32) * kChains * kSteps / least * 1e-9;
+}
+
+double peak_gflops_bf16() {
+  return 2.0 * 32 * kChainsBf16 * kSteps / best([] { dot_bf16(); }) * 1e-9;
 }
 
 double memory_gbytes() {

@@ -15,6 +15,10 @@ double peak_gflops(kernels::Isa isa);
 /// additions a second, by the level's instructions.
 double peak_gops_s8(kernels::Isa isa);
 
+/// Pairs of BF16 products summed in FP32 by AVX-512 BF16, with all operands in registers, in
+/// GFLOP/s. Needs kernels::has_avx512_bf16().
+double peak_gflops_bf16();
+
 /// Linear reads of 256 MB by one thread, in GB/s.
 double memory_gbytes();
 

@@ -20,7 +20,7 @@ namespace {
 constexpr Option kType{.name = "type",
                        .kind = Kind::kText,
                        .value = "LIST",
-                       .help = "gemm: number types, of f32 and s8.",
+                       .help = "gemm: number types, of f32, s8 and bf16.",
                        .fallback = "f32,s8"};
 constexpr Option kRows{.name = "rows",
                        .kind = Kind::kText,
