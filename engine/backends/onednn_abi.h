@@ -8,7 +8,7 @@
 extern "C" {
 
 /// Raised whenever a struct or a function below changes; both sides must have the same.
-enum { kLinnetOneDnnAbi = 1 };
+enum { kLinnetOneDnnAbi = 2 };
 
 enum LinnetOneDnnType {
   kLinnetOneDnnF32 = 0,
@@ -26,8 +26,8 @@ struct LinnetOneDnnLayerArgs {
 };
 
 /// One product: y = x · weightsᵀ + bias, then activation, then residual + y.
-/// S8: y = fma(float(acc) · x_scale[m], weight_scale[n], bias[n] or +0); neither activation nor
-/// residual, which linnet's own kernels apply, so that their bits are linnet's.
+/// S8: y = fma(float(acc) · x_scale[m], weight_scale[n], bias[n] or +0), then the activation as
+/// `activate` does it, so that the bits are linnet's, then residual + y.
 struct LinnetOneDnnRunArgs {
   std::int64_t M;
   const void* x;  ///< [M, K] of the layer's type: float, BF16 bits, int8. Fastest with ldx == K
@@ -38,6 +38,9 @@ struct LinnetOneDnnRunArgs {
   std::int32_t activation;  ///< a value of linnet::kernels::Activation
   const float* residual;    ///< [M, N] or null; may be y with the same ld
   std::int64_t ld_residual;
+  /// y[i] = activation(y[i]) for i < n: of S8 with an activation only. Any threads may call it.
+  void (*activate)(const void* kernels, float* y, std::int64_t n, std::int32_t activation);
+  const void* kernels;  ///< its first argument
 };
 
 struct LinnetOneDnnLayer;

@@ -201,10 +201,22 @@ void DnnlLayer::execute(const Product& p, const void* x, const float* residual, 
   stream.wait();
 }
 
+std::size_t DnnlLayer::x_row() const { return bytes_of(type_) * size(k_); }
+
+// Some rows of x without gaps: copied to `dense` if that is not null.
+const void* DnnlLayer::dense_rows(const LinnetOneDnnRunArgs& args, std::int64_t first,
+                                  std::int64_t rows, void* dense) const {
+  const std::size_t step = bytes_of(type_) * size(args.ldx);
+  const std::byte* x = static_cast<const std::byte*>(args.x) + size(first) * step;
+  if (dense == nullptr) return x;
+  copy_rows(dense, x_row(), x, step, x_row(), rows);
+  return dense;
+}
+
 // Rows with gaps go through scratch memory: oneDNN's fast implementations want none.
 void DnnlLayer::run_rows(const LinnetOneDnnRunArgs& args, std::int64_t first,
                          std::int64_t rows) const {
-  const bool sums = type_ == kLinnetOneDnnS8;
+  if (type_ == kLinnetOneDnnS8) return run_rows_s8(args, first, rows);
   const bool gap_x = args.ldx != k_, gap_y = args.ldy != n_;
   const bool gap_residual = args.residual != nullptr && args.ld_residual != n_;
   const bool in_place = args.residual == args.y && !gap_y;
@@ -212,41 +224,55 @@ void DnnlLayer::run_rows(const LinnetOneDnnRunArgs& args, std::int64_t first,
                               args.residual == nullptr ? Residual::kNone
                               : in_place               ? Residual::kResult
                                                        : Residual::kMatrix});
-  const std::size_t x_row = bytes_of(type_) * size(k_), y_row = sizeof(float) * size(n_);
+  const std::size_t x_all = x_row() * size(rows), y_row = sizeof(float) * size(n_),
+                    y_all = y_row * size(rows);
 
-  Scratch scratch(p.scratchpad.get_size() + (gap_x ? x_row * size(rows) : 0) +
-                  (gap_y || sums ? y_row * size(rows) : 0) +
-                  (gap_residual ? y_row * size(rows) : 0));
+  Scratch scratch(p.scratchpad.get_size() + (gap_x ? x_all : 0) + (gap_y ? y_all : 0) +
+                  (gap_residual ? y_all : 0));
   void* const own = scratch.take(p.scratchpad.get_size());
-  const std::byte* x =
-      static_cast<const std::byte*>(args.x) + bytes_of(type_) * size(first * args.ldx);
-  if (gap_x) {
-    void* const dense = scratch.take(x_row * size(rows));
-    copy_rows(dense, x_row, x, bytes_of(type_) * size(args.ldx), x_row, rows);
-    x = static_cast<const std::byte*>(dense);
-  }
+  const void* const x = dense_rows(args, first, rows, gap_x ? scratch.take(x_all) : nullptr);
   const float* residual = args.residual;
   if (residual != nullptr) residual += first * args.ld_residual;
   if (gap_residual) {
-    void* const dense = scratch.take(y_row * size(rows));
+    void* const dense = scratch.take(y_all);
     copy_rows(dense, y_row, residual, sizeof(float) * size(args.ld_residual), y_row, rows);
     residual = static_cast<const float*>(dense);
   }
   float* const y = args.y + first * args.ldy;
-  void* const result = gap_y || sums ? scratch.take(y_row * size(rows)) : y;
+  void* const result = gap_y ? scratch.take(y_all) : y;
   execute(p, x, in_place ? nullptr : residual, result, own);
-  if (sums) {
-    finish_s8(y, args.ldy, static_cast<const std::int32_t*>(result), args.x_scale + first,
-              scale_.data(), bias_.data(), rows, n_);
-  } else if (gap_y) {
-    copy_rows(y, sizeof(float) * size(args.ldy), result, y_row, y_row, rows);
-  }
+  if (gap_y) copy_rows(y, sizeof(float) * size(args.ldy), result, y_row, y_row, rows);
+}
+
+void DnnlLayer::run_rows_s8(const LinnetOneDnnRunArgs& args, std::int64_t first,
+                            std::int64_t rows) const {
+  const Product& p =
+      product({rows, static_cast<std::int32_t>(kernels::Activation::kNone), Residual::kNone});
+  const bool gap_x = args.ldx != k_;
+  const std::size_t x_all = x_row() * size(rows), y_row = sizeof(float) * size(n_),
+                    sums_all = sizeof(std::int32_t) * size(n_) * size(rows);
+  Scratch scratch(p.scratchpad.get_size() + (gap_x ? x_all : 0) + sums_all + y_row);
+  void* const own = scratch.take(p.scratchpad.get_size());
+  const void* const x = dense_rows(args, first, rows, gap_x ? scratch.take(x_all) : nullptr);
+  void* const sums = scratch.take(sums_all);
+  execute(p, x, nullptr, sums, own);
+  const float* residual = args.residual;
+  if (residual != nullptr) residual += first * args.ld_residual;
+  finish_s8({.y = args.y + first * args.ldy,
+             .ldy = args.ldy,
+             .x_scale = args.x_scale + first,
+             .w_scale = scale_.data(),
+             .bias = bias_.data(),
+             .residual = residual,
+             .ld_residual = args.ld_residual,
+             .activation = args.activation,
+             .activate = args.activate,
+             .kernels = args.kernels,
+             .row = static_cast<float*>(scratch.take(y_row))},
+            static_cast<const std::int32_t*>(sums), rows, n_);
 }
 
 void DnnlLayer::run(const LinnetOneDnnRunArgs& args) const {
-  if (type_ == kLinnetOneDnnS8 && (args.activation != 0 || args.residual != nullptr)) {
-    throw std::invalid_argument("an INT8 product takes neither an activation nor a residual");
-  }
   const OneThread one_thread;
   const std::int64_t block = type_ == kLinnetOneDnnS8 ? kBlockS8 : kBlock;
   for (std::int64_t m = 0; m < args.M;) {

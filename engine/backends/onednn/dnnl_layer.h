@@ -1,6 +1,7 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <dnnl.hpp>
 #include <map>
@@ -41,7 +42,11 @@ class DnnlLayer {
   void pack(const void* weights);
   Product make(const Key& key, const dnnl::memory::desc& weights) const;
   const Product& product(const Key& key) const;
+  std::size_t x_row() const;  // bytes
+  const void* dense_rows(const LinnetOneDnnRunArgs& args, std::int64_t first, std::int64_t rows,
+                         void* dense) const;
   void run_rows(const LinnetOneDnnRunArgs& args, std::int64_t first, std::int64_t rows) const;
+  void run_rows_s8(const LinnetOneDnnRunArgs& args, std::int64_t first, std::int64_t rows) const;
   void execute(const Product& p, const void* x, const float* residual, void* y,
                void* scratchpad) const;
 

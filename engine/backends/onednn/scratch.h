@@ -28,7 +28,7 @@ class Scratch {
   }
 
  private:
-  static constexpr std::size_t kAlign = 64, kMostPieces = 4;
+  static constexpr std::size_t kAlign = 64, kMostPieces = 5;
   struct Free {
     void operator()(std::byte* p) const { ::operator delete[](p, std::align_val_t{kAlign}); }
   };

@@ -146,7 +146,10 @@ struct Int8Product {
   std::vector<std::int8_t> w = std::vector<std::int8_t>(size(N * K));
   std::vector<std::uint8_t> x = std::vector<std::uint8_t>(size(M * ld), 0), shifted = x;
   std::vector<float> x_scale = Product::numbers(M, 5), w_scale = Product::numbers(N, 6);
-  std::vector<float> bias = Product::numbers(N, 7);
+  std::vector<float> bias = Product::numbers(N, 7), residual = Product::numbers(M * (N + 3), 8);
+  Activation activation = Activation::kNone;
+  bool with_residual = false;
+  std::int64_t gap = 0;  // elements between the rows of y and residual
 
   Int8Product(std::int64_t m, std::int64_t n, std::int64_t k) : M(m), N(n), K(k) {
     // Mostly the extremes, whose sums of two would saturate in 16 bits.
@@ -171,12 +174,15 @@ struct Int8Product {
     std::int8_t* const aligned =
         packed.data() + (64 - reinterpret_cast<std::uintptr_t>(packed.data()) % 64) % 64;
     table.pack_s8(aligned, w.data(), K, 1, K, 0, N);
-    std::vector<float> y(size(M * N));
-    kernels::GemmS8Args args = {.y = y.data(), .ldy = N, .x = shifted.data(), .ldx = ld};
+    std::vector<float> y(size(M * (N + gap)), -99.0f);
+    kernels::GemmS8Args args = {.y = y.data(), .ldy = N + gap, .x = shifted.data(), .ldx = ld};
     args.x_scale = x_scale.data();
     args.w = aligned;
     args.w_scale = w_scale.data();
     args.bias = bias.data();
+    args.residual = with_residual ? residual.data() : nullptr;
+    args.ld_residual = N + gap;
+    args.activation = activation;
     args.M = M, args.N = N, args.K = K, args.n_end = N;
     table.gemm_s8.run(args);
     return y;
@@ -195,10 +201,28 @@ struct Int8Product {
     LinnetOneDnnRunArgs args{};
     args.M = M;
     args.x = x.data(), args.ldx = ld, args.x_scale = x_scale.data();
-    args.y = y, args.ldy = N;
+    args.y = y, args.ldy = N + gap;
+    args.residual = with_residual ? residual.data() : nullptr;
+    args.ld_residual = N + gap;
+    args.activation = static_cast<std::int32_t>(activation);
+    args.activate = [](const void* kernels, float* v, std::int64_t n, std::int32_t f) {
+      static_cast<const kernels::KernelTable*>(kernels)->activate_f32(v, v, n,
+                                                                      static_cast<Activation>(f));
+    };
+    args.kernels = &table;
     return args;
   }
 };
+
+testing::AssertionResult same_bits(const std::vector<float>& got, const std::vector<float>& want) {
+  for (std::size_t i = 0; i < want.size(); ++i) {
+    if (std::bit_cast<std::uint32_t>(got[i]) != std::bit_cast<std::uint32_t>(want[i])) {
+      return testing::AssertionFailure()
+             << "element " << i << ": " << got[i] << ", expected " << want[i];
+    }
+  }
+  return testing::AssertionSuccess();
+}
 
 TEST_P(Shapes, Int8HasTheBitsOfNative) {
   LINNET_NEEDS_ONEDNN(plugin);
@@ -213,11 +237,7 @@ TEST_P(Shapes, Int8HasTheBitsOfNative) {
     }
     std::vector<float> y(size(M * N));
     layer->run(threads, p.arguments(y.data()));
-    const std::vector<float> want = p.native();
-    for (std::size_t i = 0; i < want.size(); ++i) {
-      ASSERT_EQ(std::bit_cast<std::uint32_t>(y[i]), std::bit_cast<std::uint32_t>(want[i]))
-          << "M " << M << " element " << i << ": " << y[i] << ", expected " << want[i];
-    }
+    ASSERT_TRUE(same_bits(y, p.native())) << "M " << M;
   }
 }
 
@@ -253,6 +273,42 @@ INSTANTIATE_TEST_SUITE_P(
                                      Activation::kGelu10, Activation::kQuickGelu, Activation::kRelu,
                                      Activation::kSilu, Activation::kTanh, Activation::kSigmoid),
                      testing::Bool(), testing::Bool(), testing::Values(0, 3)));
+
+// Of activation, any residual or none, gaps: linnet's own epilogue follows oneDNN's sums.
+TEST(OneDnn, Int8EpiloguesHaveTheBitsOfNative) {
+  LINNET_NEEDS_ONEDNN(plugin);
+  Threads threads(2);
+  for (const std::int64_t M : {1, 70, 200}) {
+    Int8Product p(M, 100, 70);
+    std::optional<Layer> layer;
+    try {
+      layer.emplace(plugin, p.layer());
+    } catch (const Error& e) {
+      GTEST_SKIP() << e.what();
+    }
+    for (int f = 0; f <= static_cast<int>(Activation::kSigmoid); ++f) {
+      for (const std::int64_t gap : {0, 3}) {
+        p.activation = static_cast<Activation>(f), p.gap = gap;
+        for (const bool residual : {false, true}) {
+          p.with_residual = residual;
+          std::vector<float> y(size(M * (p.N + gap)), -99.0f);
+          layer->run(threads, p.arguments(y.data()));
+          ASSERT_TRUE(same_bits(y, p.native())) << "M " << M << " activation " << f;
+        }
+        std::vector<float> y(p.residual.begin(), p.residual.begin() + M * (p.N + gap));
+        LinnetOneDnnRunArgs args = p.arguments(y.data());
+        args.residual = y.data();
+        layer->run(threads, args);
+        std::vector<float> want = p.native();
+        for (std::int64_t i = 0; i < M * gap; ++i) {  // the gaps keep what they had
+          const std::size_t at = size(i / gap * (p.N + gap) + p.N + i % gap);
+          want[at] = p.residual[at];
+        }
+        ASSERT_TRUE(same_bits(y, want)) << "in place, M " << M << " activation " << f;
+      }
+    }
+  }
+}
 
 // With many inputs: partial sums must not overwrite what is still to be added.
 TEST(OneDnn, ResidualMayBeTheResult) {
