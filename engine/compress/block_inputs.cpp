@@ -1,0 +1,87 @@
+// Dimension key: T tokens of all sequences, packed   D model width   A heads · head width
+//                F feed-forward width
+#include "engine/compress/block_inputs.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "engine/core/float_environment.h"
+#include "engine/ops/attention.h"
+#include "weights/base/error.h"
+
+namespace linnet::compress {
+namespace {
+
+std::int64_t longest(const Batch& batch) {
+  std::int64_t length = 0;
+  for (std::int64_t b = 0; b < batch.B(); ++b) length = std::max(length, batch.length(b));
+  return length;
+}
+
+const Batch& checked(const EncoderModel& model, const Batch& batch) {
+  const EncoderConfig& c = model.config;
+  check(batch, {c.vocab_size, c.positions, c.token_types});
+  if (longest(batch) > c.positions) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "batch: a sequence has " + std::to_string(longest(batch)) +
+                    " tokens, expected at most " + std::to_string(c.positions));
+  }
+  return batch;
+}
+
+}  // namespace
+
+BlockByBlock::Buffers::Buffers(Layout& layout, const EncoderModel& model, int threads,
+                               const Batch& batch) {
+  const EncoderConfig& c = model.config;
+  const std::int64_t T = batch.T();
+  const std::int64_t A = c.head_width * *std::max_element(c.heads.begin(), c.heads.end());
+  x = layout.mat(T, c.D);
+  before = layout.mat(T, c.D);
+  middle = layout.mat(T, c.D);
+  attended = layout.mat(T, A);
+  const std::int64_t floats =
+      attention_scratch_floats(model.kernels, threads, longest(batch), c.head_width);
+  attention = layout.mat(1, floats);
+  const std::int64_t shared = layout.mark();
+  qkv = layout.mat(T, 3 * A);
+  layout.rewind(shared);
+  ff = layout.mat(T, c.F);
+}
+
+BlockByBlock::BlockByBlock(Threads& threads, const EncoderModel& model, const Batch& batch)
+    : threads_(threads),
+      model_(model),
+      batch_(checked(model, batch)),
+      buffers_(model, threads.count(), batch_) {
+  const FloatEnvironment environment;
+  const Context ctx{model.kernels, threads};
+  embed(ctx, buffers_->x, model.weights.embeddings, batch_);   // x [T, D]
+  layer_norm(ctx, buffers_->x, model.weights.embedding_norm);  // x [T, D]
+}
+
+// The block of engine/models/encoder.cpp, keeping what each product reads.
+BlockInputs BlockByBlock::next() {
+  const FloatEnvironment environment;
+  const Context ctx{model_.kernels, threads_};
+  const EncoderLayer& w = model_.weights.layers[blocks_];
+  Buffers& s = *buffers_;
+  std::swap(s.x, s.before);
+  const std::int64_t T = batch_.T();
+  const Mat<float> qkv{s.qkv.data, T, w.qkv.N, w.qkv.N};
+  const Mat<float> attended{s.attended.data, T, w.attention_output.K, w.attention_output.K};
+
+  linear(ctx, qkv, s.before, w.qkv);  // qkv      [T, 3A]
+  attention(ctx, attended, qkv, model_.config.heads[blocks_], batch_, s.attention.data);  // [T, A]
+  linear(ctx, s.middle, attended, w.attention_output, {.residual = s.before});  // middle   [T, D]
+  layer_norm(ctx, s.middle, w.attention_norm);                                  // middle   [T, D]
+
+  linear(ctx, s.ff, s.middle, w.intermediate, {.activation = model_.config.activation});  // [T, F]
+  linear(ctx, s.x, s.ff, w.output, {.residual = s.middle});  // x        [T, D]
+  layer_norm(ctx, s.x, w.output_norm);                       // x        [T, D]
+  ++blocks_;
+  return {s.before, attended, s.middle, s.ff};
+}
+
+}  // namespace linnet::compress
