@@ -38,9 +38,11 @@ std::vector<Cell> cells() {
           {"32ragged", kRagged}};
 }
 
-const EncoderModel& model_of(const RandomModel& shape, kernels::Isa isa) {
+const char* name(Precision precision) { return precision == Precision::kInt8 ? "int8" : "fp32"; }
+
+const EncoderModel& model_of(const RandomModel& shape, kernels::Isa isa, Precision precision) {
   static std::map<std::string, std::unique_ptr<EncoderModel>> models;
-  auto& model = models[std::string(shape.name) + kernels::name(isa)];
+  auto& model = models[std::string(shape.name) + kernels::name(isa) + name(precision)];
   if (model == nullptr) {
     const auto directory =
         std::filesystem::temp_directory_path() / ("linnet-bench-" + std::string(shape.name));
@@ -50,14 +52,13 @@ const EncoderModel& model_of(const RandomModel& shape, kernels::Isa isa) {
     LoadOptions options;
     options.isa = isa;
     options.threads = available_threads();
+    options.precision = precision;
     model = std::make_unique<EncoderModel>(load_encoder(weights::Checkpoint(directory), options));
   }
   return *model;
 }
 
-void encoder(benchmark::State& state, const RandomModel& shape, const Cell& cell, kernels::Isa isa,
-             int threads) {
-  const EncoderModel& model = model_of(shape, isa);
+void encoder(benchmark::State& state, const EncoderModel& model, const Cell& cell, int threads) {
   EncoderSession session(model, {.threads = threads});
   std::vector<std::int32_t> tokens, positions;
   std::vector<std::int64_t> starts{0};
@@ -85,14 +86,19 @@ void register_all() {
     for (const Cell& cell : cells()) {
       for (const kernels::Isa isa : kernels::supported_isas()) {
         if (isa == kernels::Isa::kReference) continue;
-        for (const int threads : {1, 2}) {
-          const std::string row = "encoder/" + std::string(shape.name) + "/" + cell.name + "/" +
-                                  kernels::name(isa) + "/threads:" + std::to_string(threads);
-          benchmark::RegisterBenchmark(
-              row.c_str(),
-              [=](benchmark::State& state) { encoder(state, shape, cell, isa, threads); })
-              ->Unit(benchmark::kMillisecond)
-              ->UseRealTime();
+        for (const Precision precision : {Precision::kFloat32, Precision::kInt8}) {
+          for (const int threads : {1, 2}) {
+            const std::string row = "encoder/" + std::string(shape.name) + "/" + cell.name + "/" +
+                                    kernels::name(isa) + "/" + name(precision) +
+                                    "/threads:" + std::to_string(threads);
+            benchmark::RegisterBenchmark(row.c_str(),
+                                         [=](benchmark::State& state) {
+                                           encoder(state, model_of(shape, isa, precision), cell,
+                                                   threads);
+                                         })
+                ->Unit(benchmark::kMillisecond)
+                ->UseRealTime();
+          }
         }
       }
     }

@@ -6,6 +6,7 @@
 #include "engine/core/context.h"
 #include "engine/core/function_ref.h"
 #include "engine/core/layout.h"
+#include "engine/ops/attention.h"
 #include "engine/ops/embedding.h"
 #include "engine/ops/layer_norm.h"
 #include "engine/ops/linear.h"
@@ -27,6 +28,7 @@ struct EncoderConfig {
   std::vector<std::int64_t> heads;  // of each layer; fewer where heads were pruned
   kernels::Activation activation = kernels::Activation::kGelu;
   float layer_norm_eps = 0;
+  AttentionKind attention = AttentionKind::kFloat32;  // of every layer
 
   std::int64_t layers() const { return static_cast<std::int64_t>(heads.size()); }
 };
@@ -54,7 +56,8 @@ struct EncoderScratch {
   Mat<float> ff;         // [T, F], in the bytes of qkv and attended: they never live together
   Mat<float> attention;  // [1, floats] scratch of the attention kernels
   Mat<float> head;       // [1, floats] free for heads once the layers have run: the bytes of ff
-  Scratch linear;        // of layers of this kind
+  Scratch linear;        // of layers of this kind; the same bytes serve blocks of rows
+  std::int64_t block_bytes = 0;  // of `linear` for each thread's block of rows; 0: no blocks
 
   EncoderScratch(Layout& layout, const EncoderConfig& c, const kernels::KernelTable& kernels,
                  LinearKind kind, int threads, std::int64_t tokens, std::int64_t longest,

@@ -2,6 +2,7 @@
 
 #include "engine/core/context.h"
 #include "engine/core/mat.h"
+#include "engine/ops/linear.h"
 
 namespace linnet {
 
@@ -14,5 +15,8 @@ struct LayerNorm {
 
 /// x [T, D] = (x - mean) / sqrt(var + eps) · gamma + beta, row by row, in place.
 void layer_norm(const Context& ctx, Mat<float> x, const LayerNorm& w);
+
+/// The same, then prepare(ctx, x, consumer), in one pass over x.
+Operand layer_norm(const Context& ctx, Mat<float> x, const LayerNorm& w, const Linear& consumer);
 
 }  // namespace linnet

@@ -45,79 +45,44 @@ void for_each_slice(const Context& ctx, const Args& args, std::int64_t step,
                });
 }
 
-void linear_f32(const Context& ctx, Mat<float> y, Mat<const float> x, const Linear& w,
+void linear_f32(const Context& ctx, Mat<float> y, const Operand& x, const Linear& w,
                 const LinearEpilogue& epilogue) {
   auto args = args_of<kernels::GemmF32Args>(y, w, epilogue);
-  args.x = x.data;
-  args.ldx = x.ld;
+  args.x = x.x.data;
+  args.ldx = x.x.ld;
   args.w = reinterpret_cast<const float*>(w.packed);
   for_each_slice(ctx, args, ctx.kernels.gemm_f32.column_step, ctx.kernels.gemm_f32.run);
 }
 
-// The rows of x in BF16, in the context's scratch memory.
-Mat<const std::uint16_t> rounded_rows(const Context& ctx, Mat<const float> x, const Linear& w) {
-  const std::int64_t ld = kernels::padded_k_bf16(w.K);
-  LINNET_ASSERT(ctx.scratch.bytes >=
-                linear_scratch_bytes(w.kind, ctx.threads.count(), x.rows, w.K));
-  const Mat<std::uint16_t> rounded{reinterpret_cast<std::uint16_t*>(ctx.scratch.data), x.rows, ld,
-                                   ld};
-  parallel_for(
-      ctx.threads, x.rows, kGrain / w.K + 1, [&](std::int64_t begin, std::int64_t end, int) {
-        ctx.kernels.round_rows_bf16(rounded.row(begin), ld, x.row(begin), x.ld, end - begin, w.K);
-      });
-  return rounded;
-}
-
-void linear_bf16(const Context& ctx, Mat<float> y, Mat<const float> x, const Linear& w,
+void linear_bf16(const Context& ctx, Mat<float> y, const Operand& x, const Linear& w,
                  const LinearEpilogue& epilogue) {
-  const Mat<const std::uint16_t> rounded = rounded_rows(ctx, x, w);
   auto args = args_of<kernels::GemmBf16Args>(y, w, epilogue);
-  args.x = rounded.data;
-  args.ldx = rounded.ld;
+  args.x = x.rounded(0);
+  args.ldx = x.ld;
   args.w = reinterpret_cast<const std::uint16_t*>(w.packed);
   for_each_slice(ctx, args, kernels::kPanelBf16, ctx.kernels.gemm_bf16);
 }
 
-void linear_int8(const Context& ctx, Mat<float> y, Mat<const float> x, const Linear& w,
+void linear_int8(const Context& ctx, Mat<float> y, const Operand& x, const Linear& w,
                  const LinearEpilogue& epilogue) {
-  const std::int64_t ld = kernels::padded_k(w.K);
-  LINNET_ASSERT(ctx.scratch.bytes >=
-                linear_scratch_bytes(w.kind, ctx.threads.count(), x.rows, w.K));
-  auto* q = reinterpret_cast<std::uint8_t*>(ctx.scratch.data);
-  auto* scale = reinterpret_cast<float*>(ctx.scratch.data + x.rows * ld);
-  float* row = scale + (x.rows + 15) / 16 * 16;
-  parallel_for(ctx.threads, x.rows, kGrain / w.K + 1,
-               [&](std::int64_t begin, std::int64_t end, int thread) {
-                 ctx.kernels.quantize_rows_s8({.q = q + begin * ld,
-                                               .ldq = ld,
-                                               .scale = scale + begin,
-                                               .x = x.row(begin),
-                                               .ldx = x.ld,
-                                               .M = end - begin,
-                                               .K = w.K,
-                                               .shift = ctx.kernels.gemm_s8.shift,
-                                               .transform = w.transform,
-                                               .scratch = row + thread * ld});
-               });
   auto args = args_of<kernels::GemmS8Args>(y, w, epilogue);
-  args.x = q;
-  args.ldx = ld;
-  args.x_scale = scale;
+  args.x = x.quantised(0);
+  args.ldx = x.ld;
+  args.x_scale = x.scale;
   args.w = reinterpret_cast<const std::int8_t*>(w.packed);
   args.w_scale = w.scale;
   for_each_slice(ctx, args, kernels::kPanelS8, ctx.kernels.gemm_s8.run);
 }
 
-void linear_onednn(const Context& ctx, Mat<float> y, Mat<const float> x, const Linear& w,
+void linear_onednn(const Context& ctx, Mat<float> y, const Operand& x, const Linear& w,
                    const LinearEpilogue& epilogue) {
   LinnetOneDnnRunArgs args{};
   args.M = y.rows;
-  args.x = x.data;
-  args.ldx = x.ld;
+  args.x = x.x.data;
+  args.ldx = x.x.ld;
   if (w.kind == LinearKind::kOneDnnBfloat16) {
-    const Mat<const std::uint16_t> rounded = rounded_rows(ctx, x, w);
-    args.x = rounded.data;
-    args.ldx = rounded.ld;
+    args.x = x.rounded(0);
+    args.ldx = x.ld;
   }
   args.y = y.data;
   args.ldy = y.ld;
@@ -129,10 +94,10 @@ void linear_onednn(const Context& ctx, Mat<float> y, Mat<const float> x, const L
 
 }  // namespace
 
-void linear(const Context& ctx, Mat<float> y, Mat<const float> x, const Linear& w,
+void linear(const Context& ctx, Mat<float> y, const Operand& x, const Linear& w,
             const LinearEpilogue& epilogue) {
-  LINNET_ASSERT(x.rows == y.rows && x.cols == w.K && y.cols == w.N);
-  if (x.rows == 0) return;
+  LINNET_ASSERT(x.kind == w.kind && x.x.rows == y.rows && x.x.cols == w.K && y.cols == w.N);
+  if (y.rows == 0) return;
   switch (w.kind) {
     case LinearKind::kFloat32:
       return linear_f32(ctx, y, x, w, epilogue);
@@ -144,6 +109,11 @@ void linear(const Context& ctx, Mat<float> y, Mat<const float> x, const Linear& 
     case LinearKind::kOneDnnBfloat16:
       return linear_onednn(ctx, y, x, w, epilogue);
   }
+}
+
+void linear(const Context& ctx, Mat<float> y, Mat<const float> x, const Linear& w,
+            const LinearEpilogue& epilogue) {
+  linear(ctx, y, prepare(ctx, x, w), w, epilogue);
 }
 
 }  // namespace linnet

@@ -52,6 +52,32 @@ constexpr std::int64_t linear_scratch_bytes(LinearKind kind, int threads, std::i
   return 0;
 }
 
+/// The rows of x [T, K] as one layer's product reads them: of kInt8 and kBfloat16 also quantised or
+/// rounded, in memory that stays theirs until another operand is prepared in it.
+struct Operand {
+  Operand() = default;  // four numbers in braces are a Mat, not an operand
+  Mat<const float> x;
+  LinearKind kind = LinearKind::kFloat32;
+  std::byte* rows = nullptr;  // [T, ld] elements of the kind
+  std::int64_t ld = 0;
+  float* scale = nullptr;    // [T], of kInt8
+  float* scratch = nullptr;  // [threads, padded_k(K)], of kInt8
+
+  std::uint8_t* quantised(std::int64_t t) const {
+    return reinterpret_cast<std::uint8_t*>(rows) + t * ld;
+  }
+  std::uint16_t* rounded(std::int64_t t) const {
+    return reinterpret_cast<std::uint16_t*>(rows) + t * ld;
+  }
+};
+
+/// Where the operand of x for `consumer` lies: in ctx.scratch. Computes nothing.
+Operand place_operand(const Context& ctx, Mat<const float> x, const Linear& consumer);
+
+/// x as `consumer` reads it, in ctx.scratch: transformed and quantised, rounded, or as it is. Two
+/// layers of one kind and one transform may read one operand.
+Operand prepare(const Context& ctx, Mat<const float> x, const Linear& consumer);
+
 /// What follows the product, in this order: bias, activation, residual + y.
 struct LinearEpilogue {
   kernels::Activation activation = kernels::Activation::kNone;
@@ -60,6 +86,8 @@ struct LinearEpilogue {
 
 /// y [T, N] = x [T, K] · weightᵀ + bias, then the epilogue. Throws kUnsupported with oneDNN's
 /// reason when oneDNN refuses one of its layers.
+void linear(const Context& ctx, Mat<float> y, const Operand& x, const Linear& w,
+            const LinearEpilogue& epilogue = {});
 void linear(const Context& ctx, Mat<float> y, Mat<const float> x, const Linear& w,
             const LinearEpilogue& epilogue = {});
 

@@ -76,7 +76,7 @@ TEST_F(Int8Golden, IntegersOfALayer) {
                                             64 * 64);
     Threads threads(2);
     linear({model.kernels, threads, {at, static_cast<std::int64_t>(memory.size()) - 64}},
-           {y.data(), M, qkv.N, qkv.N}, {x.data(), M, K, K}, qkv);
+           {y.data(), M, qkv.N, qkv.N}, Mat<const float>{x.data(), M, K, K}, qkv);
     for (std::int64_t m = 0; m < M; ++m) {
       for (std::int64_t n = 0; n < N; ++n) {
         const double want = acc[static_cast<std::size_t>(m * N + n)] *

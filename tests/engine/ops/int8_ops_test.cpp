@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "engine/core/memory.h"
 #include "engine/ops/embedding.h"
+#include "engine/ops/layer_norm.h"
 #include "engine/ops/linear.h"
 #include "tests/kernels/levels.h"
 
@@ -103,6 +105,39 @@ TEST(LinearInt8, TransformsAndQuantisesEachRowAndIsTheSameForAnyThreads) {
                layer.view());
         EXPECT_TRUE(test::same_bits(y, want))
             << kernels::name(isa) << ", " << count << " threads, n " << transform.n;
+      }
+    }
+  }
+}
+
+// In one pass or in two: the same rows for the residual and for the next product.
+TEST(LayerNormInt8, IsLayerNormThenPrepare) {
+  std::vector<float> x = mixed_floats(kT * kK, 5), r = mixed_floats(kK, 6);
+  const std::vector<float> gamma = mixed_floats(kK, 7), beta = mixed_floats(kK, 8);
+  const LayerNorm norm{gamma.data(), beta.data(), 1e-5f};
+  for (const LinearKind kind : {LinearKind::kInt8, LinearKind::kBfloat16, LinearKind::kFloat32}) {
+    Linear consumer;
+    consumer.N = kN, consumer.K = kK, consumer.kind = kind;
+    if (kind == LinearKind::kInt8) consumer.transform = transforms(r.data()).back();
+    for (const kernels::Isa isa : test::levels()) {
+      const kernels::KernelTable table = kernels::make_table(isa);
+      for (const int count : {1, 2, 3}) {
+        Threads threads(count);
+        Block memory[2] = {Block(linear_scratch_bytes(kind, count, kT, kK)),
+                           Block(linear_scratch_bytes(kind, count, kT, kK))};
+        std::vector<float> fused = x, apart = x;
+        const Operand a = layer_norm({table, threads, {memory[0].data(), memory[0].bytes()}},
+                                     mat(fused, kK), norm, consumer);
+        const Context ctx{table, threads, {memory[1].data(), memory[1].bytes()}};
+        layer_norm(ctx, mat(apart, kK), norm);
+        const Operand b = prepare(ctx, mat(apart, kK), consumer);
+        EXPECT_TRUE(test::same_bits(fused, apart));
+        EXPECT_EQ(a.x.data, fused.data());
+        ASSERT_EQ(a.ld, b.ld);
+        const std::int64_t size = kind == LinearKind::kBfloat16 ? 2 : 1;
+        EXPECT_EQ(std::memcmp(a.rows, b.rows, static_cast<std::size_t>(kT * a.ld * size)), 0);
+        if (kind != LinearKind::kInt8) continue;
+        EXPECT_TRUE(test::same_bits({a.scale, kT}, {b.scale, kT})) << kernels::name(isa);
       }
     }
   }

@@ -137,9 +137,10 @@ TEST(Attention, SequencesDoNotSeeEachOther) {
 
   const auto run = [&](int count, const Batch& b, Mat<float> in) {
     Threads threads(count);
-    Block scratch(4 * attention_scratch_floats(k, count, 40, kWidth));
+    Block scratch(4 * attention_scratch_floats(k, {kHeads, kWidth}, count, 40));
     std::vector<float> y(static_cast<std::size_t>(b.T() * A));
-    attention({k, threads}, mat(y, A), in, kHeads, b, reinterpret_cast<float*>(scratch.data()));
+    attention({k, threads}, mat(y, A), in, {kHeads, kWidth}, b,
+              reinterpret_cast<float*>(scratch.data()));
     return y;
   };
   const auto together = run(1, batch, mat(qkv, 3 * A));
@@ -169,9 +170,9 @@ TEST(Attention, IsSoftmaxOfScaledProducts) {
   std::vector<float> y(L * A);
   const auto k = kernels::make_table(Isa::kReference);
   Threads threads(1);
-  Block scratch(4 * attention_scratch_floats(k, 1, L, kWidth));
-  attention({k, threads}, mat(y, A), mat(qkv, 3 * A), kHeads, {tokens, tokens, {}, starts},
-            reinterpret_cast<float*>(scratch.data()));
+  Block scratch(4 * attention_scratch_floats(k, {kHeads, kWidth}, 1, L));
+  attention({k, threads}, mat(y, A), mat(qkv, 3 * A), {kHeads, kWidth},
+            {tokens, tokens, {}, starts}, reinterpret_cast<float*>(scratch.data()));
   const auto at = [&](std::int64_t t, std::int64_t part, std::int64_t h, std::int64_t d) -> double {
     return qkv[static_cast<std::size_t>(t * 3 * A + part * A + h * kWidth + d)];
   };

@@ -1,0 +1,83 @@
+// Dimension key: T tokens, K inputs of the layer that reads the operand.
+#include <algorithm>
+
+#include "engine/core/assert.h"
+#include "engine/ops/linear.h"
+
+namespace linnet {
+namespace {
+
+// Elements from which a thread brings more than it costs.
+constexpr std::int64_t kGrain = 70'000;
+
+void round(const Context& ctx, const Operand& to) {
+  const std::int64_t K = to.x.cols;
+  parallel_for(ctx.threads, to.x.rows, kGrain / K + 1,
+               [&](std::int64_t begin, std::int64_t end, int) {
+                 ctx.kernels.round_rows_bf16(to.rounded(begin), to.ld, to.x.row(begin), to.x.ld,
+                                             end - begin, K);
+               });
+}
+
+void quantise(const Context& ctx, const Operand& to, const kernels::RowTransform& transform) {
+  const std::int64_t K = to.x.cols;
+  parallel_for(ctx.threads, to.x.rows, kGrain / K + 1,
+               [&](std::int64_t begin, std::int64_t end, int thread) {
+                 ctx.kernels.quantize_rows_s8({.q = to.quantised(begin),
+                                               .ldq = to.ld,
+                                               .scale = to.scale + begin,
+                                               .x = to.x.row(begin),
+                                               .ldx = to.x.ld,
+                                               .M = end - begin,
+                                               .K = K,
+                                               .shift = ctx.kernels.gemm_s8.shift,
+                                               .transform = transform,
+                                               .scratch = to.scratch + thread * to.ld});
+               });
+}
+
+}  // namespace
+
+Operand place_operand(const Context& ctx, Mat<const float> x, const Linear& consumer) {
+  LINNET_ASSERT(x.cols == consumer.K);
+  LINNET_ASSERT(ctx.scratch.bytes >=
+                linear_scratch_bytes(consumer.kind, ctx.threads.count(), x.rows, x.cols));
+  Operand to;
+  to.x = x;
+  to.kind = consumer.kind;
+  to.rows = ctx.scratch.data;
+  switch (consumer.kind) {
+    case LinearKind::kFloat32:
+    case LinearKind::kOneDnnFloat32:
+      break;
+    case LinearKind::kBfloat16:
+    case LinearKind::kOneDnnBfloat16:
+      to.ld = kernels::padded_k_bf16(x.cols);
+      break;
+    case LinearKind::kInt8:
+      to.ld = kernels::padded_k(x.cols);
+      to.scale = reinterpret_cast<float*>(to.rows + x.rows * to.ld);
+      to.scratch = to.scale + (x.rows + 15) / 16 * 16;
+      break;
+  }
+  return to;
+}
+
+Operand prepare(const Context& ctx, Mat<const float> x, const Linear& consumer) {
+  const Operand to = place_operand(ctx, x, consumer);
+  switch (consumer.kind) {
+    case LinearKind::kFloat32:
+    case LinearKind::kOneDnnFloat32:
+      break;
+    case LinearKind::kBfloat16:
+    case LinearKind::kOneDnnBfloat16:
+      round(ctx, to);
+      break;
+    case LinearKind::kInt8:
+      quantise(ctx, to, consumer.transform);
+      break;
+  }
+  return to;
+}
+
+}  // namespace linnet
