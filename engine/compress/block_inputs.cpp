@@ -42,7 +42,7 @@ BlockByBlock::Buffers::Buffers(Layout& layout, const EncoderModel& model, int th
   middle = layout.mat(T, c.D);
   attended = layout.mat(T, A);
   const std::int64_t floats =
-      attention_scratch_floats(model.kernels, threads, longest(batch), c.head_width);
+      attention_scratch_floats(model.kernels, {1, c.head_width}, threads, longest(batch));
   attention = layout.mat(1, floats);
   const std::int64_t shared = layout.mark();
   qkv = layout.mat(T, 3 * A);
@@ -73,7 +73,8 @@ BlockInputs BlockByBlock::next() {
   const Mat<float> attended{s.attended.data, T, w.attention_output.K, w.attention_output.K};
 
   linear(ctx, qkv, s.before, w.qkv);  // qkv      [T, 3A]
-  attention(ctx, attended, qkv, model_.config.heads[blocks_], batch_, s.attention.data);  // [T, A]
+  attention(ctx, attended, qkv, {model_.config.heads[blocks_], model_.config.head_width}, batch_,
+            s.attention.data);                                                  // attended [T, A]
   linear(ctx, s.middle, attended, w.attention_output, {.residual = s.before});  // middle   [T, D]
   layer_norm(ctx, s.middle, w.attention_norm);                                  // middle   [T, D]
 
