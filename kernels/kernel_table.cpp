@@ -26,6 +26,7 @@ KernelTable reference_table() noexcept {
           .round_rows_bf16 = level::round_rows_bf16,
           .gemm_bf16 = level::gemm_bf16,
           .pack_s8 = level::pack_s8,
+          .check_packed_s8 = level::check_packed_s8,
           .quantize_rows_s8 = level::quantize_rows_s8,
           .gemm_s8 = {0, level::gemm_s8},
           .layer_norm_s8 = level::layer_norm_s8,
@@ -46,6 +47,7 @@ void lay_avx2(KernelTable& t) noexcept {
   t.normalize_l2_f32 = level::normalize_l2_f32;
   t.attention_f32 = {level::attention_f32_scratch_floats, level::attention_f32};
   t.gemm_bf16 = level::gemm_bf16;
+  t.check_packed_s8 = level::check_packed_s8;
   t.quantize_rows_s8 = level::quantize_rows_s8;
   t.layer_norm_s8 = level::layer_norm_s8;
   t.transform_rows_f32 = level::transform_rows_f32;
@@ -158,6 +160,7 @@ std::array<SlotInfo, kSlots> slots(const KernelTable& table) noexcept {
           of("round_rows_bf16", [](const KernelTable& t) { return t.round_rows_bf16; }),
           bf16(),
           of("pack_s8", [](const KernelTable& t) { return t.pack_s8; }),
+          of("check_packed_s8", [](const KernelTable& t) { return t.check_packed_s8; }),
           of("quantize_rows_s8", [](const KernelTable& t) { return t.quantize_rows_s8; }),
           of("gemm_s8", [](const KernelTable& t) { return t.gemm_s8.run; }),
           of("layer_norm_s8", [](const KernelTable& t) { return t.layer_norm_s8; }),

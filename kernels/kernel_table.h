@@ -24,6 +24,7 @@ struct KernelTable {
   RoundRowsBf16Fn round_rows_bf16;
   GemmBf16Fn gemm_bf16;
   PackS8Fn pack_s8;
+  CheckPackedS8Fn check_packed_s8;
   QuantizeRowsS8Fn quantize_rows_s8;
   GemmS8 gemm_s8;
   LayerNormS8Fn layer_norm_s8;
@@ -44,7 +45,7 @@ struct SlotInfo {
   const char* addition = nullptr;
 };
 
-inline constexpr std::size_t kSlots = 17;
+inline constexpr std::size_t kSlots = 18;
 
 /// Every slot of a table that make_table() gave, in the order of its fields.
 std::array<SlotInfo, kSlots> slots(const KernelTable& table) noexcept;

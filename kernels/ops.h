@@ -172,6 +172,11 @@ using PackS8Fn = void (*)(std::int8_t* packed, const std::int8_t* w, std::int64_
                           std::int64_t stride_k, std::int64_t K, std::int64_t n_begin,
                           std::int64_t n_end) noexcept;
 
+/// True when columns [n_begin, n_end) (bounds as in PackS8Fn) are what packing gives: no -128, and
+/// the sums in front are those of the columns. K is that of the packing.
+using CheckPackedS8Fn = bool (*)(const std::int8_t* packed, std::int64_t K, std::int64_t n_begin,
+                                 std::int64_t n_end) noexcept;
+
 /// BF16 operands: the upper 16 bits of a float, rounded half to even. Below 2^-126 they are ±0, as
 /// the instructions that multiply them take them; NaN stays NaN. Outside the promise of the same
 /// bits: packing and rounding give the same bytes at every level, products differ in the order of

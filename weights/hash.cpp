@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <vector>
 
@@ -23,6 +24,16 @@ std::string text(const Hash128& hash) {
     for (int shift = 60; shift >= 0; shift -= 4) digits += kHex[half >> shift & 15];
   }
   return digits;
+}
+
+std::optional<Hash128> parse_hash(std::string_view digits) {
+  Hash128 hash;
+  const auto half = [&](std::size_t from, std::uint64_t& to) {
+    const char* end = digits.data() + from + 16;
+    return std::from_chars(digits.data() + from, end, to, 16).ptr == end;
+  };
+  if (digits.size() != 32 || !half(0, hash.high) || !half(16, hash.low)) return std::nullopt;
+  return hash;
 }
 
 Hash128 hash_bytes(std::span<const std::byte> bytes) {

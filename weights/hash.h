@@ -2,8 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace linnet::weights {
 
@@ -15,6 +17,8 @@ struct Hash128 {
 
 /// 32 hexadecimal digits, the high half first, as `xxhsum -H2` prints it.
 std::string text(const Hash128& hash);
+/// What text() wrote; nothing for anything else.
+std::optional<Hash128> parse_hash(std::string_view digits);
 
 Hash128 hash_bytes(std::span<const std::byte> bytes);
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <limits>
 #include <set>
 
@@ -10,13 +9,14 @@
 #include "weights/base/json_writer.h"
 #include "weights/base/text.h"
 #include "weights/checkpoint.h"
+#include "weights/number_formats.h"
 #include "weights/safetensors.h"
 
 namespace linnet::weights {
 namespace {
 
 constexpr std::array<const char*, 4> kFates{"used", "unused", "buffer", "unexpected"};
-constexpr std::array<const char*, 3> kKept{"stored", "tied", "constant"};
+constexpr std::array<const char*, 4> kKept{"stored", "tied", "constant", "quantized"};
 
 std::string format_of(DType dtype) {
   std::string text = name(dtype);
@@ -43,6 +43,7 @@ void write_names(json::Writer& out, const Manifest& manifest) {
     out.key("fate").string(kFates[static_cast<std::size_t>(tensor.fate)]);
     out.key("kept").string(kKept[static_cast<std::size_t>(tensor.kept)]);
     if (tensor.kept == Kept::kTied) out.key("tied_to").string(tensor.tied_to);
+    if (tensor.kept == Kept::kQuantized) out.key("layer").string(tensor.layer);
     out.end_object();
   }
   out.end_object();
@@ -55,19 +56,6 @@ std::size_t index_of(json::Value value, const std::array<const char*, N>& words)
   const auto at = std::find(words.begin(), words.end(), value.string());
   if (at == words.end()) value.fail("unknown word " + quote(value.string()));
   return static_cast<std::size_t>(at - words.begin());
-}
-
-Hash128 read_hash(json::Value value) {
-  const std::string_view digits = value.string();
-  Hash128 hash;
-  const auto half = [&](std::size_t from, std::uint64_t& to) {
-    const char* end = digits.data() + from + 16;
-    return std::from_chars(digits.data() + from, end, to, 16).ptr == end;
-  };
-  if (digits.size() != 32 || !half(0, hash.high) || !half(16, hash.low)) {
-    value.fail("found " + quote(digits) + ", expected 32 hexadecimal digits");
-  }
-  return hash;
 }
 
 // "x" or "folder/x": nothing that leads out of the directory.
@@ -84,7 +72,7 @@ std::vector<ManifestFile> read_files(json::Value value) {
     if (!is_file_name(name.string())) name.fail("is no plain file name");
     files.push_back({std::string(name.string()),
                      file.at("bytes").integer(0, std::numeric_limits<std::int64_t>::max()),
-                     read_hash(file.at("xxh3_128"))});
+                     hash_of(file.at("xxh3_128"))});
   }
   std::vector<std::string_view> names;
   for (const ManifestFile& file : files) names.push_back(file.name);
@@ -115,6 +103,10 @@ ManifestTensor read_tensor(json::Value value) {
   tensor.fate = static_cast<Fate>(index_of(value.at("fate"), kFates));
   tensor.kept = static_cast<Kept>(index_of(value.at("kept"), kKept));
   if (tensor.kept == Kept::kTied) tensor.tied_to = value.at("tied_to").string();
+  if (tensor.kept == Kept::kQuantized) {
+    tensor.layer = value.at("layer").string();
+    if (!is_float(tensor.dtype)) value.at("dtype").fail("is none that is quantised");
+  }
   return tensor;
 }
 
@@ -151,7 +143,8 @@ void read_tensors(json::Value root, Manifest& manifest) {
     if (tensor.kept == Kept::kStored) --stored;
     if (tensor.kept != Kept::kTied) continue;
     const auto other = manifest.tensors.find(tensor.tied_to);
-    const bool fits = other != manifest.tensors.end() && other->second.kept == Kept::kStored &&
+    const bool fits = other != manifest.tensors.end() && other->second.kept != Kept::kTied &&
+                      other->second.kept != Kept::kConstant &&
                       other->second.shape == tensor.shape && other->second.dtype == tensor.dtype;
     // Twice would make a small file the recipe for a very large one.
     if (!ties.insert(tensor.tied_to).second) root.fail("two tensors are tied to one");
@@ -161,6 +154,33 @@ void read_tensors(json::Value root, Manifest& manifest) {
   std::sort(originals.begin(), originals.end());
   const auto twice = std::adjacent_find(originals.begin(), originals.end());
   if (twice != originals.end()) root.fail("two tensors come from " + quote(*twice));
+}
+
+// Every weight that is quantised is part of the layer that it names, once and with its shape; every
+// layer has all its weights.
+void check_layers(json::Value root, const Manifest& manifest) {
+  if (manifest.layers.empty() == manifest.quantization.has_value()) {
+    root.fail("\"layers\" and a step \"quantize\" belong together");
+  }
+  std::size_t quantized = 0, parts = 0;
+  for (const auto& [name, tensor] : manifest.tensors) quantized += tensor.kept == Kept::kQuantized;
+  for (const auto& [name, layer] : manifest.layers) {
+    std::int64_t rows = 0;
+    for (const std::string& part : layer.of) {
+      const auto at = manifest.tensors.find(part);
+      const bool fits = at != manifest.tensors.end() && at->second.kept == Kept::kQuantized &&
+                        at->second.layer == name && at->second.shape.size() == 2 &&
+                        at->second.shape[1] == layer.K && at->second.shape[0] <= layer.N - rows;
+      if (!fits) root.fail("layer " + quote(name) + " is not made of " + quote(part));
+      rows += at->second.shape[0];
+    }
+    if (rows != layer.N) {
+      root.fail("layer " + quote(name) + " has " + std::to_string(layer.N) + " rows, its weights " +
+                std::to_string(rows));
+    }
+    parts += layer.of.size();
+  }
+  if (parts != quantized) root.fail("a quantised weight is in no layer, or in two");
 }
 
 void check_version(json::Value root) {
@@ -191,9 +211,15 @@ std::string manifest_text(const Manifest& manifest) {
   out.key("head").string(manifest.head).end_object();
   out.key("steps").begin_array().begin_object().key("step").string("convert").key("dtype");
   manifest.dtype.empty() ? out.null() : out.string(manifest.dtype);
-  out.end_object().end_array();
-  out.key("quality").begin_array().end_array();
+  out.end_object();
+  if (manifest.quantization) write_quantization(out, *manifest.quantization);
+  out.end_array().key("quality");
+  write_quality(out, manifest.quality);
   write_files(out, manifest.files);
+  if (!manifest.layers.empty()) {
+    out.key("layers");
+    write_layers(out, manifest.layers);
+  }
   out.key("tensors").begin_object();
   for (const auto& [name, tensor] : manifest.tensors) {
     if (tensor.kept != Kept::kStored) continue;
@@ -233,11 +259,19 @@ Manifest read_manifest(json::Value root) {
   manifest.head = root.at("model").at("head").string();
   for (const json::Value step : root.at("steps").elements()) {
     const json::Value kind = step.at("step");
-    if (kind.string() != "convert") kind.fail("unknown step " + quote(kind.string()));
-    if (const auto dtype = step.find_non_null("dtype")) manifest.dtype = dtype->string();
+    if (kind.string() == "quantize") {
+      manifest.quantization = read_quantization(step);
+    } else if (kind.string() != "convert") {
+      kind.fail("unknown step " + quote(kind.string()));
+    } else if (const auto dtype = step.find_non_null("dtype")) {
+      manifest.dtype = dtype->string();
+    }
   }
   manifest.files = read_files(root.at("files"));
+  manifest.quality = read_quality(root.at("quality"));
+  if (const auto layers = root.find("layers")) manifest.layers = read_layers(*layers);
   read_tensors(root, manifest);
+  check_layers(root, manifest);
   return manifest;
 }
 

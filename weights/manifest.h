@@ -11,6 +11,7 @@
 #include "weights/directory.h"
 #include "weights/dtype.h"
 #include "weights/hash.h"
+#include "weights/manifest_layers.h"
 #include "weights/name_map.h"
 
 // linnet.json: where a converted directory comes from and what was done to it.
@@ -26,8 +27,9 @@ struct ManifestFile {
 };
 
 /// How a tensor of the source is kept. kStored: as a tensor. kTied: it has the bytes of another
-/// one. kConstant: its content follows from its name and shape (see constant_of).
-enum class Kept { kStored, kTied, kConstant };
+/// one. kConstant: its content follows from its name and shape (see constant_of). kQuantized: as
+/// rows of a ManifestLayer.
+enum class Kept { kStored, kTied, kConstant, kQuantized };
 
 struct ManifestTensor {
   std::string original;  // spelling in the source
@@ -38,6 +40,7 @@ struct ManifestTensor {
   std::string tied_to;         // of kTied: our name of the tensor that has its bytes
   DType stored = DType::kF32;  // of kStored: the type here
   std::int64_t rounded = 0;    // elements that do not come back from the type here
+  std::string layer = {};      // of kQuantized: its name
 };
 
 struct Manifest {
@@ -47,7 +50,10 @@ struct Manifest {
   std::string model_type, head;
   std::string dtype;                              // asked for; empty: every tensor keeps its type
   std::map<std::string, ManifestTensor> tensors;  // by our name
-  std::vector<ManifestFile> files;                // of this directory, without linnet.json
+  std::optional<ManifestQuantization> quantization;
+  ManifestLayers layers;  // in INT8, by name
+  std::vector<ManifestQuality> quality;
+  std::vector<ManifestFile> files;  // of this directory, without linnet.json
 };
 
 /// Throws kLimit for more text than a reader takes.

@@ -176,9 +176,10 @@ void check_tensor(const Checkpoint& checkpoint, const TensorRule& rule, const Te
     fail(checkpoint, "tensor " + quote(tensor.name) + " has shape " + shape_text(tensor.shape) +
                          ", expected " + shape_text(rule.shape));
   }
-  if (!is_float(tensor.dtype)) {
+  if (rule.dtype ? tensor.dtype != *rule.dtype : !is_float(tensor.dtype)) {
     fail(checkpoint, "tensor " + quote(tensor.name) + " is stored as " + name(tensor.dtype) +
-                         ", expected F32, F16, BF16 or F64");
+                         ", expected " +
+                         (rule.dtype ? name(*rule.dtype) : "F32, F16, BF16 or F64"));
   }
 }
 

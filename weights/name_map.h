@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,6 +27,7 @@ struct TensorRule {
   bool conv1d = false;                // stored [in, out]: the transpose of a torch Linear
   bool decay = true;                  // weight decay applies in training
   std::int32_t field = 0, layer = 0;  // which parameter this is; the meaning belongs to the model
+  std::optional<DType> dtype = {};    // exactly this type; without one any float
 };
 
 /// How a model's names may be spelled.

@@ -107,6 +107,7 @@ void write_safetensors(const std::string& path, std::span<const TensorToWrite> t
 /// The same for data that is made while it is written: content(i, file) writes tensor i.
 using TensorContent = std::function<void(std::size_t, OutputFile&)>;
 void write_safetensors(const std::string& path, std::span<const TensorHeader> tensors,
-                       const Metadata& metadata, const TensorContent& content);
+                       const Metadata& metadata, const TensorContent& content,
+                       std::int64_t alignment = 64);
 
 }  // namespace linnet::weights

@@ -145,8 +145,9 @@ void write_safetensors(const std::string& path, std::span<const TensorToWrite> t
 }
 
 void write_safetensors(const std::string& path, std::span<const TensorHeader> tensors,
-                       const Metadata& metadata, const TensorContent& content) {
-  const SafetensorsPlan plan = plan_headers(tensors, metadata);
+                       const Metadata& metadata, const TensorContent& content,
+                       std::int64_t alignment) {
+  const SafetensorsPlan plan = plan_headers(tensors, metadata, alignment);
   write_file(path, [&](OutputFile& out) {
     out.write(plan.header.data(), plan.header.size());
     for (const std::size_t i : plan.order) content(i, out);

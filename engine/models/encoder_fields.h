@@ -43,10 +43,32 @@ enum class EncoderField : std::int32_t {
   kPredictionBias,  // BERT's second name of the decoder's bias
   kSeqRelationship,
   kSeqRelationshipBias,
+  // Of a quantised model: the layers of linear_units.h in INT8.
+  kWordEmbeddingsScale,
+  kPackedQkv,
+  kPackedQkvScale,
+  kPackedQkvFactors,
+  kPackedAttentionOutput,
+  kPackedAttentionOutputScale,
+  kPackedAttentionOutputFactors,
+  kPackedIntermediate,
+  kPackedIntermediateScale,
+  kPackedIntermediateFactors,
+  kPackedOutput,
+  kPackedOutputScale,
+  kPackedOutputFactors,
 };
 
 inline EncoderField bias_of(EncoderField weight) {
   return static_cast<EncoderField>(static_cast<std::int32_t>(weight) + 1);
+}
+
+/// The fields of a packed layer that follow its weights.
+inline EncoderField scale_of(EncoderField packed) {
+  return static_cast<EncoderField>(static_cast<std::int32_t>(packed) + 1);
+}
+inline EncoderField factors_of(EncoderField packed) {
+  return static_cast<EncoderField>(static_cast<std::int32_t>(packed) + 2);
 }
 
 }  // namespace linnet

@@ -1,9 +1,7 @@
 // Dimension key: D model width, A heads · head width, F feed-forward width, V vocabulary, C labels.
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <bit>
-#include <map>
 #include <utility>
 
 #include "engine/core/float_environment.h"
@@ -11,9 +9,8 @@
 #include "engine/core/math.h"
 #include "engine/models/bert_config.h"
 #include "engine/models/distilbert_config.h"
-#include "engine/models/encoder_fields.h"
-#include "engine/models/encoder_model.h"
-#include "engine/models/pack_linear.h"
+#include "engine/models/encoder_fill.h"
+#include "engine/models/linear_units.h"
 #include "weights/base/error.h"
 #include "weights/base/text.h"
 #include "weights/number_formats.h"
@@ -24,34 +21,6 @@ namespace {
 using enum EncoderField;
 using weights::TensorView;
 
-// The tensors of one checkpoint by field and layer; null where the rule has none.
-class Tensors {
- public:
-  Tensors(const EncoderDescription& description, const std::vector<const TensorView*>& found) {
-    for (std::size_t i = 0; i < found.size(); ++i) {
-      const weights::TensorRule& rule = description.rules[i];
-      if (rule.presence == weights::Presence::kUnused) continue;
-      by_field_[{rule.field, rule.layer}] = found[i];
-    }
-  }
-  const TensorView* find(EncoderField field, std::int64_t layer = 0) const {
-    const auto it =
-        by_field_.find({static_cast<std::int32_t>(field), static_cast<std::int32_t>(layer)});
-    return it == by_field_.end() ? nullptr : it->second;
-  }
-
- private:
-  std::map<std::pair<std::int32_t, std::int32_t>, const TensorView*> by_field_;
-};
-
-struct NormPlace {
-  float* gamma = nullptr;
-  float* beta = nullptr;
-  NormPlace() = default;
-  NormPlace(Layout& l, std::int64_t D) : gamma(l.mat(1, D).data), beta(l.mat(1, D).data) {}
-  LayerNorm view(float eps) const { return {gamma, beta, eps}; }
-};
-
 struct LayerPlaces {
   LinearPlace qkv, attention_output, intermediate, output;
   NormPlace attention_norm, output_norm;
@@ -60,6 +29,7 @@ struct LayerPlaces {
 // Where every parameter goes.
 struct Places {
   Mat<float> positions, types;
+  float* word_scale = nullptr;
   NormPlace embedding_norm;
   std::vector<LayerPlaces> layers;
   LinearPlace pooler, classifier, transform, decoder, seq_relationship;
@@ -67,19 +37,26 @@ struct Places {
 
   // Heads are small and decide the answer: they stay in FP32.
   Places(Layout& l, const EncoderDescription& d, const kernels::KernelTable& kernels,
-         LinearKind kind) {
+         LinearKind kind, PackedWeights packed_weights) {
     const EncoderConfig& c = d.config;
+    const auto layer_linear = [&](EncoderField packed, std::int64_t layer, std::int64_t N,
+                                  std::int64_t K) {
+      const auto at = d.packed.find({packed, layer});
+      return at == d.packed.end() ? LinearPlace(l, kernels, kind, N, K)
+                                  : place_of_packed(l, at->second, packed_weights, N, K);
+    };
+    if (d.packed_words) word_scale = l.mat(1, c.vocab_size).data;
     positions = l.mat(c.positions, c.D);
     types = l.mat(c.token_types, c.D);
     embedding_norm = NormPlace(l, c.D);
-    for (const std::int64_t heads : c.heads) {
-      const std::int64_t A = heads * c.head_width;
+    for (std::int64_t i = 0; i < c.layers(); ++i) {
+      const std::int64_t A = c.heads[static_cast<std::size_t>(i)] * c.head_width;
       LayerPlaces& p = layers.emplace_back();
-      p.qkv = LinearPlace(l, kernels, kind, 3 * A, c.D);
-      p.attention_output = LinearPlace(l, kernels, kind, c.D, A);
+      p.qkv = layer_linear(kPackedQkv, i, 3 * A, c.D);
+      p.attention_output = layer_linear(kPackedAttentionOutput, i, c.D, A);
       p.attention_norm = NormPlace(l, c.D);
-      p.intermediate = LinearPlace(l, kernels, kind, c.F, c.D);
-      p.output = LinearPlace(l, kernels, kind, c.D, c.F);
+      p.intermediate = layer_linear(kPackedIntermediate, i, c.F, c.D);
+      p.output = layer_linear(kPackedOutput, i, c.D, c.F);
       p.output_norm = NormPlace(l, c.D);
     }
     for (const weights::TensorRule& rule : d.rules) {
@@ -112,79 +89,6 @@ struct Places {
   }
 };
 
-// Copies and packs tensors into their places.
-class Filler {
- public:
-  Filler(EncoderModel& model, const Tensors& tensors, const LoadOptions& options)
-      : checkpoint_(model.checkpoint),
-        tensors_(tensors),
-        kernels_(model.kernels),
-        onednn_(model.onednn),
-        non_finite_(options.non_finite),
-        threads_(options.threads) {}
-
-  void vector(float* to, EncoderField field, std::int64_t layer = 0) {
-    const TensorView* tensor = tensors_.find(field, layer);
-    if (tensor == nullptr) return;
-    check_finite(*tensor);
-    weights::to_f32(to, tensor->bytes.data(), tensor->dtype, tensor->elements());
-  }
-  void norm(const NormPlace& place, EncoderField field, std::int64_t layer = 0) {
-    vector(place.gamma, field, layer);
-    vector(place.beta, bias_of(field), layer);
-  }
-  Linear linear(const LinearPlace& place, EncoderField field, std::int64_t layer = 0) {
-    return stacked(place, std::array{field}, layer);
-  }
-  // One product from several matrices, one below the other: q | k | v.
-  Linear stacked(const LinearPlace& place, std::span<const EncoderField> fields,
-                 std::int64_t layer) {
-    std::vector<TensorView> parts;
-    std::int64_t row = 0;
-    for (const EncoderField field : fields) {
-      const TensorView& tensor = *tensors_.find(field, layer);
-      check_finite(tensor);
-      vector(place.bias + row, bias_of(field), layer);
-      row += tensor.shape[0];
-      parts.push_back(tensor);
-    }
-    Linear packed = place.view();
-    if (is_onednn(place.kind)) {
-      packed = pack_in_onednn(onednn_, threads_, place, parts);
-    } else {
-      pack_linear(kernels_, threads_, place, parts);
-    }
-    for (const TensorView& part : parts) checkpoint_.release(part);
-    return packed;
-  }
-
-  void check_finite(const TensorView& tensor) {
-    if (non_finite_ == NonFinite::kAllow) return;
-    const auto size = static_cast<std::int64_t>(weights::bits(tensor.dtype) / 8);
-    std::atomic<std::int64_t> found{-1};
-    parallel_for(threads_, tensor.elements(), 1 << 18,
-                 [&](std::int64_t begin, std::int64_t end, int) {
-                   const std::int64_t at = weights::first_not_finite(
-                       tensor.bytes.data() + begin * size, tensor.dtype, end - begin);
-                   if (at >= 0) found = begin + at;
-                 });
-    if (found >= 0) {
-      throw Error(ErrorCode::kNumeric, checkpoint_.directory().name() + ": tensor " +
-                                           quote(tensor.name) + ": element " +
-                                           std::to_string(found) + " is not finite");
-    }
-  }
-  Threads& threads() { return threads_; }
-
- private:
-  const weights::Checkpoint& checkpoint_;
-  const Tensors& tensors_;
-  const kernels::KernelTable& kernels_;
-  OneDnnLayers& onednn_;
-  NonFinite non_finite_;
-  Threads threads_;
-};
-
 // The table of "Attention Is All You Need", section 3.5: sin at even, cos at odd columns.
 void fill_sinusoidal(Mat<float> table) {
   for (std::int64_t p = 0; p < table.rows; ++p) {
@@ -211,7 +115,7 @@ Mat<const float> word_table(const TensorView& tensor, Block& copy) {
 }
 
 void fill_embeddings(EncoderModel& m, const EncoderDescription& d, const Places& p,
-                     const Tensors& tensors, Filler& fill) {
+                     const EncoderTensors& tensors, EncoderFiller& fill) {
   const TensorView& words = *tensors.find(kWordEmbeddings);
   fill.check_finite(words);
   if (d.sinusoidal_positions && tensors.find(kPositionEmbeddings) == nullptr) {
@@ -220,21 +124,36 @@ void fill_embeddings(EncoderModel& m, const EncoderDescription& d, const Places&
   fill.vector(p.positions.data, kPositionEmbeddings);
   fill.vector(p.types.data, kTypeEmbeddings);
   fill.norm(p.embedding_norm, kEmbeddingNorm);
-  m.weights.embeddings.word = word_table(words, m.word_embeddings);
+  if (d.packed_words) {
+    m.weights.embeddings.word_s8 = {reinterpret_cast<const std::int8_t*>(words.bytes.data()),
+                                    words.shape[0], words.shape[1], words.shape[1]};
+    fill.row_scales(p.word_scale);
+    m.weights.embeddings.word_scale = p.word_scale;
+  } else {
+    m.weights.embeddings.word = word_table(words, m.word_embeddings);
+  }
   m.weights.embeddings.position = p.positions;
   if (d.config.token_types > 0) m.weights.embeddings.type = p.types;
   m.weights.embedding_norm = p.embedding_norm.view(d.config.layer_norm_eps);
   m.checkpoint.release(words);
 }
 
-void fill_layers(EncoderModel& m, const Places& p, Filler& fill) {
+void fill_layers(EncoderModel& m, const EncoderDescription& d, const Places& p,
+                 EncoderFiller& fill) {
+  const auto linear = [&](const LinearPlace& place, EncoderField packed,
+                          std::span<const EncoderField> fields, std::int64_t layer) {
+    return d.packed.contains({packed, layer}) ? fill.packed(place, packed, fields, layer)
+                                              : fill.stacked(place, fields, layer);
+  };
   for (std::int64_t i = 0; i < m.config.layers(); ++i) {
     const LayerPlaces& place = p.layers[static_cast<std::size_t>(i)];
-    const Linear qkv = fill.stacked(place.qkv, std::array{kQuery, kKey, kValue}, i);
-    const Linear attention_output = fill.linear(place.attention_output, kAttentionOutput, i);
+    const Linear qkv = linear(place.qkv, kPackedQkv, std::array{kQuery, kKey, kValue}, i);
+    const Linear attention_output =
+        linear(place.attention_output, kPackedAttentionOutput, std::array{kAttentionOutput}, i);
     fill.norm(place.attention_norm, kAttentionNorm, i);
-    const Linear intermediate = fill.linear(place.intermediate, kIntermediate, i);
-    const Linear output = fill.linear(place.output, kOutput, i);
+    const Linear intermediate =
+        linear(place.intermediate, kPackedIntermediate, std::array{kIntermediate}, i);
+    const Linear output = linear(place.output, kPackedOutput, std::array{kOutput}, i);
     fill.norm(place.output_norm, kOutputNorm, i);
     const float eps = m.config.layer_norm_eps;
     m.weights.layers.push_back({qkv, attention_output, place.attention_norm.view(eps), intermediate,
@@ -242,12 +161,34 @@ void fill_layers(EncoderModel& m, const Places& p, Filler& fill) {
   }
 }
 
+// The floats [V, D] that the INT8 rows of the word embeddings stand for.
+Block dequantized_rows(const EmbeddingTables& tables) {
+  const Mat<const std::int8_t>& q = tables.word_s8;
+  Block block(q.rows * q.cols * static_cast<std::int64_t>(sizeof(float)));
+  auto* to = reinterpret_cast<float*>(block.data());
+  for (std::int64_t v = 0; v < q.rows; ++v) {
+    for (std::int64_t k = 0; k < q.cols; ++k) {
+      *to++ = static_cast<float>(q.row(v)[k]) * tables.word_scale[v];
+    }
+  }
+  return block;
+}
+
 // The bias of the vocabulary head under its own name, or under its older one.
-void fill_decoder(const EncoderModel& m, const Places& p, const Tensors& tensors, Filler& fill) {
+void fill_decoder(const EncoderModel& m, const Places& p, const EncoderTensors& tensors,
+                  EncoderFiller& fill) {
   const TensorView* decoder = tensors.find(kDecoder);
   const TensorView& source = decoder != nullptr ? *decoder : *tensors.find(kWordEmbeddings);
   if (decoder != nullptr) fill.check_finite(*decoder);
-  pack_linear(m.kernels, fill.threads(), p.decoder, std::array{source});
+  if (source.dtype == weights::DType::kI8) {
+    const Block words = dequantized_rows(m.weights.embeddings);
+    TensorView floats = source;
+    floats.dtype = weights::DType::kF32;
+    floats.bytes = {words.data(), 4 * source.bytes.size()};
+    pack_linear(m.kernels, fill.threads(), p.decoder, std::array{floats});
+  } else {
+    pack_linear(m.kernels, fill.threads(), p.decoder, std::array{source});
+  }
   const bool own = tensors.find(kDecoderBias) != nullptr;
   if (!own && tensors.find(kPredictionBias) == nullptr) {
     throw Error(ErrorCode::kFormat,
@@ -256,7 +197,8 @@ void fill_decoder(const EncoderModel& m, const Places& p, const Tensors& tensors
   fill.vector(p.decoder.bias, own ? kDecoderBias : kPredictionBias);
 }
 
-void fill_head(EncoderModel& m, const Places& p, const Tensors& tensors, Filler& fill) {
+void fill_head(EncoderModel& m, const Places& p, const EncoderTensors& tensors,
+               EncoderFiller& fill) {
   const bool bert = m.common.model_type == "bert";
   m.head.pooler_activation = bert ? kernels::Activation::kTanh : kernels::Activation::kRelu;
   if ((tensors.find(kPooler) == nullptr) != (tensors.find(kPoolerBias) == nullptr)) {
@@ -287,6 +229,17 @@ void fill_head(EncoderModel& m, const Places& p, const Tensors& tensors, Filler&
   }
 }
 
+// The number formats of a quantised model are those of its file.
+void check_options_of_quantized(const weights::Checkpoint& checkpoint, const LoadOptions& options) {
+  const auto refuse = [&](const char* what) {
+    throw Error(ErrorCode::kInvalidArgument,
+                checkpoint.directory().name() + ": is quantised already: " + what);
+  };
+  if (options.precision == Precision::kInt8) refuse("its own INT8 is used, ask for no other");
+  if (options.precision == Precision::kBfloat16) refuse("there is no BF16 in it");
+  if (options.backend == Backend::kOneDnn) refuse("its layers are computed by linnet only");
+}
+
 }  // namespace
 
 EncoderDescription describe_encoder(json::Value config, std::optional<HeadKind> head) {
@@ -313,31 +266,42 @@ EncoderDescription describe_encoder(json::Value config, std::optional<HeadKind> 
 
 std::int64_t parameter_bytes(const EncoderDescription& description,
                              const kernels::KernelTable& kernels, Precision precision,
-                             Backend backend) {
+                             Backend backend, PackedWeights packed_weights) {
   Layout layout;
-  Places places(layout, description, kernels, linear_kind(precision, backend));
+  Places places(layout, description, kernels, linear_kind(precision, backend), packed_weights);
   return layout.bytes();
+}
+
+EncoderDescription describe_encoder(const weights::Checkpoint& checkpoint,
+                                    std::optional<HeadKind> head) {
+  EncoderDescription d = describe_encoder(checkpoint.config(), head);
+  const auto manifest = weights::read_manifest(checkpoint.directory());
+  if (manifest && manifest->quantization) apply_quantized_layers(d, *manifest);
+  return d;
 }
 
 EncoderModel load_encoder(weights::Checkpoint checkpoint, const LoadOptions& options) {
   const FloatEnvironment environment;
-  EncoderDescription d = describe_encoder(checkpoint.config(), options.head);
+  const EncoderDescription d = describe_encoder(checkpoint, options.head);
+  const bool quantized = d.packed_words || !d.packed.empty();
+  if (quantized) check_options_of_quantized(checkpoint, options);
   weights::NameMap map = weights::map_names(checkpoint, d.rules, d.spelling, options.unexpected);
   warn_of_rounding(map);
-  const Tensors tensors(d, map.tensors);
+  const EncoderTensors tensors(d, map.tensors);
 
   EncoderModel m{.checkpoint = std::move(checkpoint),
                  .common = d.common,
                  .config = d.config,
                  .head_kind = d.head,
                  .kernels = kernels::make_table(options.isa),
-                 .precision = options.precision,
+                 .precision = quantized ? Precision::kInt8 : options.precision,
                  .backend = options.backend,
                  .onednn = {},
                  .weights = {},
                  .head = {},
                  .parameters = {},
                  .word_embeddings = {},
+                 .unaligned = {},
                  .account = std::move(map.account),
                  .warnings = std::move(map.warnings)};
   if (m.backend == Backend::kOneDnn) {
@@ -347,13 +311,15 @@ EncoderModel load_encoder(weights::Checkpoint checkpoint, const LoadOptions& opt
     }
     m.onednn.plugin = onednn::Plugin::open();
   }
-  m.parameters = Block(parameter_bytes(d, m.kernels, m.precision, m.backend));
+  m.parameters =
+      Block(parameter_bytes(d, m.kernels, options.precision, m.backend, options.packed_weights));
   Layout layout(m.parameters.data());
-  const Places places(layout, d, m.kernels, linear_kind(m.precision, m.backend));
-  Filler fill(m, tensors, options);
-  fill_layers(m, places, fill);
-  fill_head(m, places, tensors, fill);
+  const Places places(layout, d, m.kernels, linear_kind(options.precision, m.backend),
+                      options.packed_weights);
+  EncoderFiller fill(m, tensors, options);
+  fill_layers(m, d, places, fill);
   fill_embeddings(m, d, places, tensors, fill);
+  fill_head(m, places, tensors, fill);
   return m;
 }
 

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/core/memory.h"
 #include "engine/models/common_config.h"
 #include "engine/models/encoder.h"
+#include "engine/models/encoder_fields.h"
 #include "engine/models/encoder_head.h"
 #include "engine/models/pack_linear.h"
 #include "weights/checkpoint.h"
@@ -17,10 +20,11 @@ namespace linnet {
 enum class NonFinite { kRefuse, kAllow };
 
 struct LoadOptions {
-  kernels::Isa isa = kernels::Isa::kReference;  // the level to pack for: see choose_isa()
-  int threads = 1;                              // while loading
-  Precision precision = Precision::kFloat32;    // of the layers; heads are FP32
-  Backend backend = Backend::kLinnet;           // of the layers; heads are linnet's
+  kernels::Isa isa = kernels::Isa::kReference;         // the level to pack for: see choose_isa()
+  int threads = 1;                                     // while loading
+  Precision precision = Precision::kFloat32;           // of the layers; heads are FP32
+  Backend backend = Backend::kLinnet;                  // of the layers; heads are linnet's
+  PackedWeights packed_weights = PackedWeights::kMap;  // of layers that are in INT8 in the file
   /// The head to load; without one, what `architectures` of config.json says.
   std::optional<HeadKind> head;
   weights::Unexpected unexpected = weights::Unexpected::kWarn;
@@ -28,7 +32,8 @@ struct LoadOptions {
 };
 
 /// A loaded BERT or DistilBERT: immutable, shared by any number of sessions and threads. Linear
-/// layers are packed copies; word embeddings in F32 stay in the mapped file.
+/// layers are packed copies; word embeddings in F32, and whatever is in INT8, stay in the mapped
+/// file.
 struct EncoderModel {
   weights::Checkpoint checkpoint;
   CommonConfig common;
@@ -40,8 +45,9 @@ struct EncoderModel {
   OneDnnLayers onednn;  // the layers of that backend
   EncoderWeights weights;
   EncoderHead head;
-  Block parameters;       // what weights and head point into
-  Block word_embeddings;  // empty where they are read from the file
+  Block parameters;              // what weights and head point into
+  Block word_embeddings;         // empty where they are read from the file
+  std::vector<Block> unaligned;  // copies of what lies at odd places in the file
   std::vector<weights::NameAccount> account;
   std::vector<std::string> warnings;
 };
@@ -54,17 +60,24 @@ struct EncoderDescription {
   std::vector<weights::TensorRule> rules;
   weights::NameSpelling spelling;
   bool sinusoidal_positions = false;  // a missing position table is computed
+  /// The layers that are in INT8 in the file, by LinearUnit::packed and LinearUnit::layer.
+  std::map<std::pair<EncoderField, std::int64_t>, PackedLayer> packed = {};
+  bool packed_words = false;  // the word embeddings too
 };
 
 /// Throws kUnsupported for a model_type that is not an encoder of ours.
 EncoderDescription describe_encoder(json::Value config,
+                                    std::optional<HeadKind> head = std::nullopt);
+/// The same for a directory, whose linnet.json may say that layers are in INT8.
+EncoderDescription describe_encoder(const weights::Checkpoint& checkpoint,
                                     std::optional<HeadKind> head = std::nullopt);
 
 /// Bytes that the packed parameters will take; what oneDNN keeps is not in them.
 std::int64_t parameter_bytes(const EncoderDescription& description,
                              const kernels::KernelTable& kernels,
                              Precision precision = Precision::kFloat32,
-                             Backend backend = Backend::kLinnet);
+                             Backend backend = Backend::kLinnet,
+                             PackedWeights packed_weights = PackedWeights::kMap);
 
 /// Checks every rule of the name table (see weights::map_names), packs, and gives the pages of the
 /// original back to the system. Throws kNumeric for a weight that is not finite.

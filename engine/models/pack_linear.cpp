@@ -37,7 +37,7 @@ std::int64_t packed_bytes(const kernels::KernelTable& kernels, LinearKind kind, 
     case LinearKind::kBfloat16:
       return (N + 15) / 16 * 16 * kernels::padded_k_bf16(K) * 2;
     case LinearKind::kInt8:
-      return (N + 15) / 16 * 16 * kernels::column_bytes_s8(K);
+      return packed_bytes_s8(N, K);
     case LinearKind::kOneDnnFloat32:
     case LinearKind::kOneDnnBfloat16:
       return 0;
@@ -81,6 +81,39 @@ LinearPlace::LinearPlace(Layout& layout, const kernels::KernelTable& kernels, Li
       N(rows),
       K(cols),
       kind(layer_kind) {}
+
+Linear LinearPlace::view() const {
+  Linear layer;
+  layer.packed = packed;
+  layer.bias = bias;
+  layer.N = N;
+  layer.K = K;
+  layer.kind = kind;
+  layer.scale = scale;
+  layer.transform = transform;
+  return layer;
+}
+
+std::int64_t packed_bytes_s8(std::int64_t N, std::int64_t K) {
+  return (N + 15) / 16 * 16 * kernels::column_bytes_s8(K);
+}
+
+LinearPlace place_of_packed(Layout& layout, const PackedLayer& layer, PackedWeights weights,
+                            std::int64_t N, std::int64_t K) {
+  LinearPlace place;
+  if (weights == PackedWeights::kCopy) {
+    place.packed = layout.mat<std::byte>(1, packed_bytes_s8(N, K)).data;
+  }
+  place.bias = layout.mat(1, N).data;
+  place.scale = layout.mat(1, N).data;
+  place.N = N;
+  place.K = K;
+  place.kind = LinearKind::kInt8;
+  place.transform = layer.transform;
+  if (layer.factors) place.factors = layout.mat(1, K).data;
+  place.transform.r = place.factors;
+  return place;
+}
 
 void pack_linear(const kernels::KernelTable& kernels, Threads& threads, const LinearPlace& place,
                  std::span<const weights::TensorView> parts) {

@@ -39,12 +39,26 @@ struct LinearPlace {
   float* scale = nullptr;  // [N], of kInt8
   std::int64_t N = 0, K = 0;
   LinearKind kind = LinearKind::kFloat32;
+  float* factors = nullptr;              // [K], where transform.r is
+  kernels::RowTransform transform = {};  // of kInt8
 
   LinearPlace() = default;
   LinearPlace(Layout& layout, const kernels::KernelTable& kernels, LinearKind layer_kind,
               std::int64_t rows, std::int64_t cols);
-  Linear view() const { return {packed, bias, N, K, kind, scale}; }
+  Linear view() const;
 };
+
+/// The place of a layer of kInt8 that comes packed out of a file: of its weights only if they are
+/// to be copied.
+enum class PackedWeights { kMap, kCopy };
+struct PackedLayer {
+  kernels::RowTransform transform = {};
+  bool factors = false;  // transform.r will come from the file
+};
+LinearPlace place_of_packed(Layout& layout, const PackedLayer& layer, PackedWeights weights,
+                            std::int64_t N, std::int64_t K);
+/// Bytes of the packed weights [N, K] of kInt8.
+std::int64_t packed_bytes_s8(std::int64_t N, std::int64_t K);
 
 /// Packs the weights [N, K] of a layer, given as float tensors [n_i, K] one below the other; of
 /// kInt8 after quantize_channels_s8().

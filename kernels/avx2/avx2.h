@@ -18,6 +18,8 @@ void gemm_tn_f32(const GemmTnF32Args& args) noexcept;
 
 void embed_rows(const EmbedRowsArgs& args) noexcept;
 void transform_rows_f32(const TransformRowsF32Args& args) noexcept;
+bool check_packed_s8(const std::int8_t* packed, std::int64_t K, std::int64_t n_begin,
+                     std::int64_t n_end) noexcept;
 void quantize_rows_s8(const QuantizeRowsS8Args& args) noexcept;
 void gemm_s8(const GemmS8Args& args) noexcept;
 

@@ -137,7 +137,7 @@ bool may_inherit(Isa isa, const std::string& slot) {
     case Isa::kAvx2:
       return slot == "pack_s8";  // done once for a file
     case Isa::kAvx512:
-      return slot == "pack_s8" || slot == "gemm_s8";
+      return slot == "pack_s8" || slot == "check_packed_s8" || slot == "gemm_s8";
     case Isa::kAvxVnni:
     case Isa::kAvx512Vnni:
       return slot != "gemm_s8" && slot != "attention_s8";
@@ -165,7 +165,7 @@ TEST(KernelTable, SlotsAreNamedInOrder) {
       names,
       "gemm_f32 gemm_tn_f32 layer_norm_f32 softmax_f32 activate_f32 normalize_l2_f32 attention_f32 "
       "pack_bf16 round_rows_bf16 gemm_bf16 "
-      "pack_s8 quantize_rows_s8 gemm_s8 layer_norm_s8 attention_s8 "
+      "pack_s8 check_packed_s8 quantize_rows_s8 gemm_s8 layer_norm_s8 attention_s8 "
       "transform_rows_f32 embed_rows ");
 }
 

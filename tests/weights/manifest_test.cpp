@@ -104,10 +104,79 @@ TEST_F(ManifestFileTest, RefusesWhatWeDoNotWrite) {
   refuses("\"tied_to\": \"words\"", "\"tied_to\": \"decoder\"", "tied to none of its kind");
   refuses("        3,\n", "        4,\n", "tied to none of its kind");  // the first is decoder's
   refuses("\"original\": \"a.decoder\"", "\"original\": \"a.words\"", "two tensors come from");
-  refuses("\"step\": \"convert\"", "\"step\": \"quantize\"", "unknown step");
+  refuses("\"step\": \"convert\"", "\"step\": \"prune\"", "unknown step");
+  refuses("\"step\": \"convert\"", "\"step\": \"quantize\"", "scheme");
   refuses("\"dtype\": \"I64\"", "\"dtype\": \"i64\"", "unknown type");
   refuses("        4\n", "        9223372036854775807\n", "too large");
   refuses("\"names\"", "\"nomes\"", "names");
+}
+
+// The words are rows in INT8, query and key one packed layer.
+Manifest quantized() {
+  Manifest m = example();
+  ManifestTensor query{"a.q", DType::kF32, {5, 192}, Fate::kUsed, Kept::kQuantized,
+                       "",    {},          0,        "qk"};
+  ManifestTensor key = query;
+  key.original = "a.k";
+  key.shape = {4, 192};
+  m.tensors["words"].kept = Kept::kQuantized;
+  m.tensors["words"].layer = "words";
+  m.tensors["query"] = query;
+  m.tensors["key"] = key;
+  ManifestLayer words;
+  words.format = LayerFormat::kRows;
+  words.N = 3;
+  words.K = 2;
+  words.of = {"words"};
+  ManifestLayer qk;
+  qk.N = 9;
+  qk.K = 192;
+  qk.of = {"query", "key"};
+  qk.n = 4;
+  qk.thirds = qk.factors = true;
+  m.layers = {{"words", words}, {"qk", qk}};
+  m.quantization = {"calibrated", "i8", "news.txt", 4096, {"output"}};
+  m.quality = {{"cosine", "sst2", {7, 8}, 872, 1, 0.9995}};
+  return m;
+}
+
+TEST_F(ManifestFileTest, AQuantizedModelComesBack) {
+  const std::string text = manifest_text(quantized());
+  const auto back = read(text);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(manifest_text(*back), text);
+  EXPECT_EQ(back->layers.at("qk").of, (std::vector<std::string>{"query", "key"}));
+  EXPECT_TRUE(back->layers.at("qk").thirds && back->layers.at("qk").factors);
+  EXPECT_FALSE(back->layers.at("qk").in_lane);
+  EXPECT_EQ(back->quantization->kept_fp32, std::vector<std::string>{"output"});
+  EXPECT_EQ(back->quality[0].after, 0.9995);
+}
+
+TEST_F(ManifestFileTest, RefusesLayersThatContradictThemselves) {
+  const auto refuses_quantized = [&](const std::string& part, const std::string& by,
+                                     const std::string& message) {
+    std::string text = manifest_text(quantized());
+    const std::size_t at = text.find(part);
+    ASSERT_NE(at, std::string::npos) << part;
+    text.replace(at, part.size(), by);
+    const std::string got = error_of(ErrorCode::kFormat, [&] { read(text); });
+    EXPECT_NE(got.find(message), std::string::npos) << got;
+  };
+  refuses_quantized("\"i8_packed\"", "\"i4_packed\"", "unknown number format");
+  refuses_quantized("\"i8_packed\"", "\"i8_rows\"", "neither rotation nor factors");
+  refuses_quantized("\"N\": 9", "\"N\": 10", "has 10 rows, its weights 9");
+  refuses_quantized("\"N\": 9", "\"N\": 8", "is not made of \"key\"");
+  refuses_quantized("\"K\": 192", "\"K\": 128", "does not divide");
+  refuses_quantized("\"K\": 192", "\"K\": 65537", "65536");
+  refuses_quantized("\"n\": 4", "\"n\": 3", "power of two");
+  refuses_quantized("\"n\": 4", "\"n\": 8", "power of two up to 32 that divides 12");
+  refuses_quantized("\"n\": 4", "\"n\": 64", "32");
+  refuses_quantized("\"layer\": \"qk\"", "\"layer\": \"words\"", "is not made of");
+  refuses_quantized("\"query\",\n", "\"words\",\n", "is not made of");
+  refuses_quantized("\"attention\": \"i8\"", "\"attention\": \"i4\"", "expected \"f32\" or");
+  refuses_quantized("\"step\": \"quantize\"", "\"step\": \"prune\"", "unknown step");
+  refuses_quantized("\"layers\"", "\"loyers\"", "belong together");
+  refuses_quantized("\"kept\": \"quantized\"", "\"kept\": \"constant\"", "is not made of");
 }
 
 TEST_F(ManifestFileTest, TwoTensorsAreNotTiedToOne) {

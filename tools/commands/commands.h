@@ -10,6 +10,7 @@ extern const cli::Command kBench;
 extern const cli::Command kClassify;
 extern const cli::Command kCompletion;
 extern const cli::Command kConvert;
+extern const cli::Command kQuantize;
 extern const cli::Command kDecode;
 extern const cli::Command kEmbed;
 extern const cli::Command kExport;

@@ -6,7 +6,7 @@ namespace {
 constexpr const cli::Command* kAll[] = {
     &kClassify, &kTag,    &kAnswer, &kFill,     &kRerank,     &kZeroShot, &kEmbed,
     &kSimilar,  &kRun,    &kSearch, &kTokenize, &kDecode,     &kForward,  &kInspect,
-    &kConvert,  &kExport, &kBench,  &kVersion,  &kCompletion, &kMan,
+    &kConvert,  &kQuantize, &kExport, &kBench,  &kVersion,  &kCompletion, &kMan,
 };
 
 }  // namespace

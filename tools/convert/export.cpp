@@ -1,8 +1,11 @@
 #include <algorithm>
 #include <cstdio>
+#include <tuple>
 
 #include "tools/convert/convert.h"
 #include "tools/convert/files.h"
+#include "tools/convert/plan.h"
+#include "tools/convert/quantized_source.h"
 #include "tools/convert/tensors.h"
 #include "weights/base/error.h"
 #include "weights/base/json_writer.h"
@@ -19,7 +22,6 @@ using weights::ManifestFile;
 using weights::ManifestTensor;
 using weights::TensorView;
 
-constexpr char kWeightsFile[] = "model.safetensors";
 // Masks of every layer of the largest model we know are a fifth of that.
 constexpr std::int64_t kMostConstantBytes = std::int64_t{1} << 30;
 constexpr char kIndexFile[] = "model.safetensors.index.json";
@@ -59,16 +61,20 @@ const TensorView& stored_tensor(const Checkpoint& checkpoint, const std::string&
   return *view;
 }
 
-// A tensor of the original; a constant has no view.
+// A tensor of the original; a constant has no view, and rows of a layer in INT8 have their layer.
 struct Original {
   weights::TensorHeader header;
   const TensorView* from = nullptr;
   std::int64_t bytes = 0;
+  const QuantizedSource* layer = nullptr;
+  std::int64_t first_row = 0;
 };
 
-std::vector<Original> originals(const Checkpoint& checkpoint, const Manifest& manifest) {
+std::vector<Original> originals(const Checkpoint& checkpoint, const Manifest& manifest,
+                                const QuantizedSources& layers) {
   std::vector<Original> list;
   std::size_t stored = 0;
+  for (const auto& [name, layer] : layers) stored += layer.tensors();
   std::int64_t constants = 0;
   for (const auto& [name, tensor] : manifest.tensors) {
     Original one{{tensor.original, tensor.dtype, tensor.shape}, nullptr, 0};
@@ -76,8 +82,15 @@ std::vector<Original> originals(const Checkpoint& checkpoint, const Manifest& ma
     if (tensor.kept == Kept::kStored) {
       one.from = &stored_tensor(checkpoint, name, tensor);
       ++stored;
+    } else if (tensor.kept == Kept::kQuantized) {
+      std::tie(one.layer, one.first_row) = rows_of(layers, manifest, name);
     } else if (tensor.kept == Kept::kTied) {
-      one.from = &stored_tensor(checkpoint, tensor.tied_to, manifest.tensors.at(tensor.tied_to));
+      const ManifestTensor& other = manifest.tensors.at(tensor.tied_to);
+      if (other.kept == Kept::kQuantized) {
+        std::tie(one.layer, one.first_row) = rows_of(layers, manifest, tensor.tied_to);
+      } else {
+        one.from = &stored_tensor(checkpoint, tensor.tied_to, other);
+      }
     } else if (!weights::constant_of(tensor.original, tensor.dtype, tensor.shape)) {
       throw Error(ErrorCode::kFormat, checkpoint.directory().name() + ": tensor " +
                                           quote(tensor.original) +
@@ -122,6 +135,10 @@ void write_shard(std::span<const Original> tensors, const std::string& path) {
   weights::write_safetensors(
       path, headers, {{"format", "pt"}}, [&](std::size_t i, weights::OutputFile& out) {
         const Original& one = tensors[i];
+        if (one.layer != nullptr) {
+          write_rows(*one.layer, one.first_row, one.header, out);
+          return;
+        }
         if (one.from == nullptr) {
           out.write(*weights::constant_of(one.header.name, one.header.dtype, one.header.shape));
           return;
@@ -158,11 +175,14 @@ Exported export_model(const ExportOptions& options) {
   const weights::Directory& source = checkpoint.directory();
   check_replaceable(source, options.output, options.existing);
   const Manifest manifest = checked_manifest(checkpoint);
-  const std::vector<Original> tensors = originals(checkpoint, manifest);
+  const QuantizedSources layers = quantized_sources(checkpoint, manifest);
+  const std::vector<Original> tensors = originals(checkpoint, manifest, layers);
   const auto shards = shards_of(tensors, options.max_shard_bytes);
 
   Exported result;
-  for (const auto& [name, tensor] : manifest.tensors) result.rounded += tensor.rounded > 0;
+  for (const auto& [name, tensor] : manifest.tensors) {
+    result.rounded += tensor.rounded > 0 || tensor.kept == Kept::kQuantized;
+  }
   for (const Original& one : tensors) result.bytes += one.bytes;
   result.tensors = static_cast<std::int64_t>(tensors.size());
   weights::OutputDirectory output(options.output, options.existing);

@@ -1,0 +1,120 @@
+#include "tools/convert/quantized_source.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "engine/models/pack_linear.h"
+#include "weights/base/error.h"
+#include "weights/base/text.h"
+#include "weights/number_formats.h"
+
+namespace linnet::tools {
+namespace {
+
+using weights::DType;
+using weights::TensorView;
+
+const TensorView* tensor_of(const weights::Checkpoint& checkpoint, const std::string& name,
+                            DType dtype, std::initializer_list<std::int64_t> shape) {
+  const TensorView* tensor = checkpoint.find(name);
+  if (tensor != nullptr && tensor->dtype == dtype &&
+      std::equal(shape.begin(), shape.end(), tensor->shape.begin(), tensor->shape.end())) {
+    return tensor;
+  }
+  throw Error(ErrorCode::kFormat, checkpoint.directory().name() + ": tensor " + quote(name) +
+                                      " is not what linnet.json describes");
+}
+
+std::vector<float> floats_of(const TensorView& tensor, std::int64_t first, std::int64_t n) {
+  std::vector<float> values(static_cast<std::size_t>(n));
+  std::memcpy(values.data(), tensor.bytes.data() + first * 4, values.size() * 4);
+  return values;
+}
+
+// Row n of packed weights: the inverse of kernels::PackS8Fn.
+void unpack_row(std::int8_t* to, const TensorView& packed, std::int64_t n, std::int64_t N,
+                std::int64_t K64) {
+  const std::int64_t first = n / kernels::kPanelS8 * kernels::kPanelS8;
+  const std::int64_t pitch = std::min(kernels::kPanelS8, (N - first + 15) / 16 * 16);
+  const std::byte* panel = packed.bytes.data() + first * kernels::column_bytes_s8(K64);
+  for (std::int64_t k = 0; k < K64; k += 4) {
+    std::memcpy(to + k, panel + 4 * pitch + (k / 4 * pitch + n - first) * 4, 4);
+  }
+}
+
+// Some rows of the layer.
+compress::QuantizedLinear rows(const QuantizedSource& source, std::int64_t first, std::int64_t n) {
+  const weights::ManifestLayer& layer = source.layer;
+  compress::QuantizedLinear part;
+  part.N = n;
+  part.K = layer.K;
+  part.recipe.rotation = {layer.n, layer.thirds, layer.in_lane};
+  part.scale = floats_of(*source.scale, first, n);
+  if (source.factors != nullptr) part.recipe.r = floats_of(*source.factors, 0, layer.K);
+  part.q.resize(static_cast<std::size_t>(n * part.ldq()));
+  for (std::int64_t i = 0; i < n; ++i) {
+    std::int8_t* to = part.q.data() + i * part.ldq();
+    if (layer.format == weights::LayerFormat::kRows) {
+      std::memcpy(to, source.weight->bytes.data() + (first + i) * layer.K,
+                  static_cast<std::size_t>(layer.K));
+    } else {
+      unpack_row(to, *source.weight, first + i, layer.N, part.ldq());
+    }
+  }
+  return part;
+}
+
+}  // namespace
+
+QuantizedSources quantized_sources(const weights::Checkpoint& checkpoint,
+                                   const weights::Manifest& manifest) {
+  QuantizedSources sources;
+  for (const auto& [name, layer] : manifest.layers) {
+    QuantizedSource source{layer};
+    const std::string weight = name + ".weight";
+    if (layer.format == weights::LayerFormat::kPacked) {
+      const std::int64_t bytes = packed_bytes_s8(layer.N, layer.K);
+      source.weight = tensor_of(checkpoint, weight, DType::kI8, {bytes});
+    } else {
+      source.weight = tensor_of(checkpoint, weight, DType::kI8, {layer.N, layer.K});
+    }
+    source.scale = tensor_of(checkpoint, weight + "_scale", DType::kF32, {layer.N});
+    if (layer.factors) {
+      source.factors = tensor_of(checkpoint, name + ".input_factors", DType::kF32, {layer.K});
+    }
+    sources.emplace(name, std::move(source));
+  }
+  return sources;
+}
+
+std::pair<const QuantizedSource*, std::int64_t> rows_of(const QuantizedSources& layers,
+                                                        const weights::Manifest& manifest,
+                                                        const std::string& name) {
+  const QuantizedSource& source = layers.at(manifest.tensors.at(name).layer);
+  std::int64_t row = 0;
+  for (const std::string& part : source.layer.of) {
+    if (part == name) break;
+    row += manifest.tensors.at(part).shape[0];
+  }
+  return {&source, row};
+}
+
+void write_rows(const QuantizedSource& layer, std::int64_t first_row,
+                const weights::TensorHeader& to, weights::OutputFile& out) {
+  constexpr std::int64_t kAtOnce = 256;
+  Threads threads(1);
+  std::vector<float> w;
+  std::vector<std::byte> bytes;
+  for (std::int64_t row = 0; row < to.shape[0]; row += kAtOnce) {
+    const std::int64_t n = std::min(kAtOnce, to.shape[0] - row), K = layer.layer.K;
+    w.resize(static_cast<std::size_t>(n * K));
+    compress::dequantize(threads, w.data(), rows(layer, first_row + row, n));
+    bytes.resize(static_cast<std::size_t>(n * K * weights::bits(to.dtype) / 8));
+    weights::convert(bytes.data(), to.dtype, reinterpret_cast<const std::byte*>(w.data()),
+                     DType::kF32, n * K);
+    out.write(bytes.data(), bytes.size());
+  }
+}
+
+}  // namespace linnet::tools
