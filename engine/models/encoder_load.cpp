@@ -276,7 +276,10 @@ EncoderDescription describe_encoder(const weights::Checkpoint& checkpoint,
                                     std::optional<HeadKind> head) {
   EncoderDescription d = describe_encoder(checkpoint.config(), head);
   const auto manifest = weights::read_manifest(checkpoint.directory());
-  if (manifest && manifest->quantization) apply_quantized_layers(d, *manifest);
+  if (manifest && manifest->quantization) {
+    apply_quantized_layers(d, *manifest);
+    if (manifest->quantization->attention == "i8") d.config.attention = AttentionKind::kInt8;
+  }
   return d;
 }
 

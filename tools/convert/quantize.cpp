@@ -192,6 +192,31 @@ EncoderModel load_source(const QuantizeOptions& options) {
   return load_encoder(Checkpoint(options.model, options.open), load);
 }
 
+// The numbers, from the whole model in FP32; what they were calibrated with goes to linnet.json.
+compress::QuantizedEncoder quantized_encoder(const QuantizeOptions& options,
+                                             weights::ManifestQuantization& how) {
+  Threads threads(options.threads);
+  const compress::EncoderRecipe recipe = recipe_of(options.scheme);
+  const EncoderModel model = load_source(options);
+  Calibration calibration;
+  if (recipe.is_calibrated()) {
+    calibration =
+        calibration_of(options.calibration_file, model.checkpoint.directory(), model, threads);
+    how.calibration = calibration.name;
+    how.calibration_tokens = calibration.batch().T();
+  }
+  return compress::quantize_encoder(threads, model, recipe, calibration.batch());
+}
+
+void refuse_quantized(const weights::Directory& source) {
+  const auto before = weights::read_manifest(source);
+  if (!before || !before->quantization) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              source.name() +
+                  ": is quantised already; quantise the model it was made from, or "
+                  "what linnet export makes of it");
+}
+
 void write_manifest(const std::string& directory, const weights::Manifest& manifest) {
   weights::write_file(directory + "/" + weights::kManifestFile, [&](weights::OutputFile& out) {
     out.write(weights::manifest_text(manifest));
@@ -203,19 +228,12 @@ void write_manifest(const std::string& directory, const weights::Manifest& manif
 Quantization quantize(const QuantizeOptions& options) {
   const Checkpoint checkpoint(options.model, options.open);
   const weights::Directory& source = checkpoint.directory();
-  const auto before = weights::read_manifest(source);
-  if (before && before->quantization) {
-    throw Error(ErrorCode::kInvalidArgument,
-                source.name() +
-                    ": is quantised already; quantise the model it was made from, or "
-                    "what linnet export makes of it");
-  }
+  refuse_quantized(source);
   check_replaceable(source, options.output, options.existing);
   const EncoderDescription description = describe_encoder(checkpoint);
   const weights::NameMap map = map_names(checkpoint, description.rules, description.spelling);
   check_companions(source, description);
   const std::vector<LinearUnit> units = linear_units(description);
-  const std::vector<std::string> kept = kept_layers(units, options.keep_fp32);
 
   Quantization result;
   result.warnings.assign(checkpoint.warnings().begin(), checkpoint.warnings().end());
@@ -224,24 +242,11 @@ Quantization quantize(const QuantizeOptions& options) {
   manifest.model_type = description.common.model_type;
   manifest.head = linnet::name(description.head);
   manifest.tensors = plan_tensors(checkpoint, description, map, std::nullopt);
-  manifest.quantization.emplace();
-  manifest.quantization->scheme = scheme_name(options.scheme);
-  manifest.quantization->attention = options.int8_attention ? "i8" : "f32";
-  manifest.quantization->kept_fp32 = kept;
-
-  Threads threads(options.threads);
-  const compress::EncoderRecipe recipe = recipe_of(options.scheme);
-  compress::QuantizedEncoder quantized;
-  {
-    const EncoderModel model = load_source(options);
-    Calibration calibration;
-    if (recipe.is_calibrated()) {
-      calibration = calibration_of(options.calibration_file, source, model, threads);
-      manifest.quantization->calibration = calibration.name;
-      manifest.quantization->calibration_tokens = calibration.batch().T();
-    }
-    quantized = compress::quantize_encoder(threads, model, recipe, calibration.batch());
-  }
+  weights::ManifestQuantization& how = manifest.quantization.emplace();
+  how.scheme = scheme_name(options.scheme);
+  how.attention = options.int8_attention ? "i8" : "f32";
+  how.kept_fp32 = kept_layers(units, options.keep_fp32);
+  const compress::QuantizedEncoder quantized = quantized_encoder(options, how);
   const std::vector<std::string> copied = files_to_copy(checkpoint, {});
   describe_source(checkpoint, copied, manifest);
   for (const weights::TensorView& tensor : checkpoint.tensors()) {
@@ -254,7 +259,7 @@ Quantization quantize(const QuantizeOptions& options) {
   Writer writer(checkpoint, description, map, manifest);
   writer.add_words(quantized.words);
   for (const LinearUnit& unit : units) {
-    if (std::binary_search(kept.begin(), kept.end(), unit.name)) continue;
+    if (std::binary_search(how.kept_fp32.begin(), how.kept_fp32.end(), unit.name)) continue;
     writer.add_unit(unit, layer_of(quantized, unit));
   }
   writer.write(directory + "/" + kWeightsFile);
