@@ -44,6 +44,9 @@ int main(int argc, char** argv) {
     for (const std::int64_t M : bench::kRows) {
       for (const bench::Product& p : bench::kProducts) row->Args({M, p.N, p.K, 0});
     }
+    for (const std::int64_t M : {1, 7, 8, 16, 128}) {  // heads: regression, answers, entities
+      for (const std::int64_t N : {1, 2, 9}) row->Args({M, N, 768, 0});
+    }
     for (const std::int64_t M : {8, 128}) {  // 1: gelu, 2: gelu_tanh
       for (const std::int64_t activation : {0, 1, 2}) {
         row->Args({M, 3072, 768, activation});

@@ -73,6 +73,7 @@ void lay_avx512(KernelTable& t) noexcept {
   t.activate_f32 = level::activate_f32;
   t.normalize_l2_f32 = level::normalize_l2_f32;
   t.attention_f32 = {level::attention_f32_scratch_floats, level::attention_f32};
+  t.pack_bf16 = level::pack_bf16;
   t.round_rows_bf16 = level::round_rows_bf16;
   t.gemm_bf16 = level::gemm_bf16;
   t.quantize_rows_s8 = level::quantize_rows_s8;

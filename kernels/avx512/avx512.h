@@ -20,6 +20,8 @@ void embed_rows(const EmbedRowsArgs& args) noexcept;
 void transform_rows_f32(const TransformRowsF32Args& args) noexcept;
 void quantize_rows_s8(const QuantizeRowsS8Args& args) noexcept;
 
+void pack_bf16(std::uint16_t* packed, const float* w, std::int64_t stride_n, std::int64_t stride_k,
+               std::int64_t K, std::int64_t n_begin, std::int64_t n_end) noexcept;
 void round_rows_bf16(std::uint16_t* y, std::int64_t ldy, const float* x, std::int64_t ldx,
                      std::int64_t M, std::int64_t K) noexcept;
 void gemm_bf16(const GemmBf16Args& args) noexcept;

@@ -223,9 +223,20 @@ TEST_P(GemmBf16Level, RoundsAndPacksAsTheReference) {
     table.round_rows_bf16(found.data(), ld, x.data(), K, kRows, K);
     reference.round_rows_bf16(want.data(), ld, x.data(), K, kRows, K);
     EXPECT_TRUE(std::equal(want.begin(), want.end(), found.data())) << "K=" << K;
-    table.pack_bf16(packed.data(), x.data(), K, 1, K, 0, kRows);
-    reference.pack_bf16(want_packed.data(), x.data(), K, 1, K, 0, kRows);
-    EXPECT_TRUE(std::equal(want_packed.begin(), want_packed.end(), packed.data())) << "K=" << K;
+    // w [N, K], w [K, N], and every third column of a w [K, N]; the last panel comes first.
+    for (const auto& [N, stride_n, stride_k] :
+         {std::array{kRows, K, std::int64_t{1}}, std::array{kRows, std::int64_t{1}, kRows},
+          std::array{std::int64_t{16}, std::int64_t{3}, kRows}}) {
+      std::fill(packed.span().begin(), packed.span().end(), std::uint16_t{1});
+      std::fill(want_packed.begin(), want_packed.end(), std::uint16_t{1});
+      for (std::int64_t n = (N - 1) / kPanelBf16 * kPanelBf16; n >= 0; n -= kPanelBf16) {
+        table.pack_bf16(packed.data(), x.data(), stride_n, stride_k, K, n,
+                        std::min(N, n + kPanelBf16));
+      }
+      reference.pack_bf16(want_packed.data(), x.data(), stride_n, stride_k, K, 0, N);
+      EXPECT_TRUE(std::equal(want_packed.begin(), want_packed.end(), packed.data()))
+          << "K=" << K << " strides " << stride_n << ", " << stride_k;
+    }
   }
 }
 

@@ -129,8 +129,9 @@ bool may_inherit(Isa isa, const std::string& slot) {
   if (slot == "gemm_bf16") {
     return isa == Isa::kAvxVnni || (isa == Isa::kAvx512Vnni && !has_avx512_bf16());
   }
-  if (slot == "round_rows_bf16") return isa != Isa::kReference && isa != Isa::kAvx512;
-  if (slot == "pack_bf16") return isa != Isa::kReference;
+  if (slot == "round_rows_bf16" || slot == "pack_bf16") {
+    return isa != Isa::kReference && isa != Isa::kAvx512;
+  }
   switch (isa) {
     case Isa::kReference:
       return false;
