@@ -282,18 +282,22 @@ using NormalizeL2F32Fn = void (*)(float* y, const float* x, std::int64_t M, std:
 /// Scaled dot-product attention of one head of one sequence:
 ///   s[i,j] = (chain over d of q[i,d]·k[j,d]) · scale
 ///   y[i,:] = (chain over j of exp(s[i,j] - max_j s[i,j]) · v[j,:]) · (1 / Σ_j exp(…))
-/// for the queries i = query_begin .. query_end-1 and all `keys` keys.
+/// for the queries i = query_begin .. query_end-1 and all `keys` keys, or if causal keys 0 .. i:
+/// those after a query do not exist for it, so that a query alone over the keys of a cache gives
+/// the row that it gives among all. keys >= query_end if causal.
 /// Source: Attention Is All You Need, arXiv:1706.03762, section 3.2.1.
 struct AttentionF32Args {
   float* y = nullptr;  // row i of the sequence at y + i·ldy, head_width columns
   std::int64_t ldy = 0;
-  const float* q = nullptr;  // [keys, head_width] each, one leading dimension
-  const float* k = nullptr;
-  const float* v = nullptr;
+  const float* q = nullptr;  // row i of the sequence at q + i·ld_qkv, head_width columns
+  const float* k = nullptr;  // [keys, head_width]
+  const float* v = nullptr;  // [keys, head_width]
   std::int64_t ld_qkv = 0;
+  std::int64_t ld_kv = 0;  // of k and v; 0: ld_qkv
   std::int64_t keys = 0, head_width = 0;
   std::int64_t query_begin = 0, query_end = 0;
   float scale = 1;
+  bool causal = false;
   float* scratch = nullptr;  // scratch_floats(keys, head_width), 64-byte aligned
 };
 

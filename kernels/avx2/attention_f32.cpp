@@ -33,13 +33,13 @@ Scratch place(const AttentionF32Args& a) {
 void pack_keys(float* packed, const AttentionF32Args& a) {
   for (std::int64_t j = 0; j < a.keys; j += kPanel) {
     const std::int64_t width = a.keys - j < kPanel ? a.keys - j : kPanel;
-    pack_rows(packed + j * a.head_width, a.k + j * a.ld_qkv, a.ld_qkv, width, a.head_width);
+    pack_rows(packed + j * a.head_width, a.k + j * a.ld_kv, a.ld_kv, width, a.head_width);
   }
 }
 
 void pack_last_values(float* packed, const AttentionF32Args& a) {
   const std::int64_t full = a.head_width / kPanel * kPanel;
-  pack_columns(packed, a.v + full, a.ld_qkv, a.head_width - full, a.keys);
+  pack_columns(packed, a.v + full, a.ld_kv, a.head_width - full, a.keys);
 }
 
 /// s[r, j .. j+15] = (q·k)·scale
@@ -57,15 +57,36 @@ void scores(const AttentionF32Args& a, const Scratch& s, std::int64_t query, std
   }
 }
 
-/// y[r, d .. d+width) = (e·v)·inverse[r], width <= 16
+/// Keys that the first of the queries from `query` on sees; if causal, each next one sees one more.
+std::int64_t visible(const AttentionF32Args& a, std::int64_t query) {
+  return a.causal ? query + 1 : a.keys;
+}
+
+/// y[r, d .. d+width) = (e·v)·inverse[r], width <= 16: the keys that all queries see, then, if
+/// causal, those that only the later queries see.
 template <int R>
 void values(const AttentionF32Args& a, const Scratch& s, const float* inverse, std::int64_t query,
             std::int64_t d) {
   const std::int64_t width = a.head_width - d;
   const bool full = width >= kPanel;
+  const float* v = full ? a.v + d : s.last_values;
+  const std::int64_t ld = full ? a.ld_kv : kPanel, stride = score_stride(a.keys);
+  const std::int64_t keys = visible(a, query);
   __m256 acc[R][2];
-  chains<R, 1>(acc, s.scores, score_stride(a.keys), full ? a.v + d : s.last_values,
-               full ? a.ld_qkv : kPanel, 0, a.keys);
+  chains<R, 1>(acc, s.scores, stride, v, ld, 0, keys);
+  if (a.causal) {
+#pragma GCC unroll 8
+    for (int j = 0; j < R - 1; ++j) {
+      const __m256 w0 = _mm256_loadu_ps(v + (keys + j) * ld);
+      const __m256 w1 = _mm256_loadu_ps(v + (keys + j) * ld + 8);
+#pragma GCC unroll 8
+      for (int r = j + 1; r < R; ++r) {
+        const __m256 x = _mm256_broadcast_ss(s.scores + r * stride + keys + j);
+        acc[r][0] = _mm256_fmadd_ps(x, w0, acc[r][0]);
+        acc[r][1] = _mm256_fmadd_ps(x, w1, acc[r][1]);
+      }
+    }
+  }
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
     const __m256 scale = _mm256_set1_ps(inverse[r]);
@@ -82,11 +103,12 @@ void values(const AttentionF32Args& a, const Scratch& s, const float* inverse, s
 
 template <int R>
 void attend(const AttentionF32Args& a, const Scratch& s, std::int64_t query) {
-  for (std::int64_t j = 0; j < a.keys; j += kPanel) scores<R>(a, s, query, j);
+  const std::int64_t keys = visible(a, query), most = a.causal ? keys + R - 1 : keys;
+  for (std::int64_t j = 0; j < most; j += kPanel) scores<R>(a, s, query, j);
   float inverse[R];
   for (int r = 0; r < R; ++r) {
     float* row = s.scores + r * score_stride(a.keys);
-    inverse[r] = exp_of_row(row, row, a.keys);
+    inverse[r] = exp_of_row(row, row, a.causal ? keys + r : keys);
   }
   for (std::int64_t d = 0; d < a.head_width; d += kPanel) values<R>(a, s, inverse, query, d);
 }
@@ -101,9 +123,12 @@ std::int64_t attention_f32_scratch_floats(std::int64_t keys, std::int64_t head_w
   return round_up_16(keys) * head_width + keys * kPanel + kRows * score_stride(keys);
 }
 
-void attention_f32(const AttentionF32Args& a) noexcept {
-  const std::int64_t queries = a.query_end - a.query_begin;
+void attention_f32(const AttentionF32Args& args) noexcept {
+  const std::int64_t queries = args.query_end - args.query_begin;
   if (queries <= 0) return;
+  AttentionF32Args a = args;
+  if (a.ld_kv == 0) a.ld_kv = a.ld_qkv;
+  if (a.causal) a.keys = a.query_end;  // nobody sees more
   const Scratch s = place(a);
   pack_keys(s.keys, a);
   if (a.head_width % kPanel != 0) pack_last_values(s.last_values, a);

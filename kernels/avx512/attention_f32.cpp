@@ -19,13 +19,14 @@ std::int64_t score_stride(std::int64_t keys) { return round_up_16(keys) + 16; }
 void pack_keys(float* packed, const AttentionF32Args& a) {
   for (std::int64_t j = 0; j < a.keys; j += kPanel) {
     const std::int64_t width = a.keys - j < kPanel ? a.keys - j : kPanel;
-    pack_rows(packed + j * a.head_width, a.k + j * a.ld_qkv, a.ld_qkv, width, a.head_width);
+    pack_rows(packed + j * a.head_width, a.k + j * a.ld_kv, a.ld_kv, width, a.head_width);
   }
 }
 
-/// A block of queries: the first one, and where its scores and results go.
+/// A block of queries: the first one, how many keys it sees (if causal, each next one sees one
+/// more), and where the scores go.
 struct Block {
-  std::int64_t query;
+  std::int64_t query, keys;
   float* scores;
   std::int64_t stride;
 };
@@ -45,12 +46,38 @@ void scores(const AttentionF32Args& a, const Block& b, const float* panel, std::
   }
 }
 
-/// y[r, d .. d + 16·V) = (e·v)·inverse[r]; `last` masks the last vector.
+/// Scores of keys that a query does not see: -infinity, so that they are 0 beside the others and
+/// change neither the maximum nor the sum.
+void hide(const Block& b, std::int64_t rows) {
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t j = r; j < rows - 1; ++j) {
+      b.scores[r * b.stride + b.keys + j] = -__builtin_inff();
+    }
+  }
+}
+
+/// y[r, d .. d + 16·V) = (e·v)·inverse[r]; `last` masks the last vector. The keys that all queries
+/// see, then, if causal, those that only the later queries see.
 template <int R, int V>
 void values(const AttentionF32Args& a, const Block& b, const float* inverse, std::int64_t d,
             __mmask16 last) {
   __m512 acc[R][V];
-  chains<R, V>(acc, b.scores, b.stride, a.v + d, a.ld_qkv, a.keys, last);
+  chains<R, V>(acc, b.scores, b.stride, a.v + d, a.ld_kv, b.keys, last);
+  if (a.causal) {
+#pragma GCC unroll 8
+    for (int j = 0; j < R - 1; ++j) {
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) {
+        const float* values = a.v + (b.keys + j) * a.ld_kv + d + 16 * v;
+        const __m512 w = _mm512_maskz_loadu_ps(v == V - 1 ? last : 0xFFFF, values);
+#pragma GCC unroll 8
+        for (int r = j + 1; r < R; ++r) {
+          const __m512 x = _mm512_set1_ps(b.scores[r * b.stride + b.keys + j]);
+          acc[r][v] = _mm512_fmadd_ps(x, w, acc[r][v]);
+        }
+      }
+    }
+  }
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
     const __m512 scale = _mm512_set1_ps(inverse[r]);
@@ -77,12 +104,14 @@ constexpr Functions kFunctions[kRows] = {kOfRows<1>, kOfRows<2>, kOfRows<3>, kOf
 
 void attend(const AttentionF32Args& a, const Block& b, std::int64_t rows, const float* keys) {
   const Functions& f = kFunctions[rows - 1];
-  for (std::int64_t j = 0; j < a.keys; j += kPanel) {
+  const std::int64_t most = a.causal ? b.keys + rows - 1 : b.keys;
+  for (std::int64_t j = 0; j < most; j += kPanel) {
     const std::int64_t width = a.keys - j < kPanel ? a.keys - j : kPanel;
     f.scores[(width - 1) / 16](a, b, keys + j * a.head_width, j);
   }
   float inverse[kRows];
-  exp_of_all({b.scores, b.stride, b.scores, b.stride, a.keys}, rows, inverse);
+  if (a.causal) hide(b, rows);
+  exp_of_all({b.scores, b.stride, b.scores, b.stride, most}, rows, inverse);
   const std::int64_t vectors = (a.head_width + 15) / 16;
   const std::int64_t groups = (vectors + kVectors - 1) / kVectors;
   for (std::int64_t g = 0; g < groups; ++g) {
@@ -98,16 +127,21 @@ std::int64_t attention_f32_scratch_floats(std::int64_t keys, std::int64_t head_w
   return round_up_16(keys) * head_width + kRows * score_stride(keys);
 }
 
-void attention_f32(const AttentionF32Args& a) noexcept {
-  const std::int64_t queries = a.query_end - a.query_begin;
+void attention_f32(const AttentionF32Args& args) noexcept {
+  const std::int64_t queries = args.query_end - args.query_begin;
   if (queries <= 0) return;
+  AttentionF32Args a = args;
+  if (a.ld_kv == 0) a.ld_kv = a.ld_qkv;
+  if (a.causal) a.keys = a.query_end;  // nobody sees more
   float* keys = a.scratch;
   pack_keys(keys, a);
   float* rows_of_scores = keys + round_up_16(a.keys) * a.head_width;
   const std::int64_t blocks = (queries + kRows - 1) / kRows;
   for (std::int64_t i = 0; i < blocks; ++i) {
     const Part part = part_of(queries, blocks, i);
-    attend(a, {a.query_begin + part.begin, rows_of_scores, score_stride(a.keys)}, part.size, keys);
+    const std::int64_t query = a.query_begin + part.begin;
+    const std::int64_t visible = a.causal ? query + 1 : a.keys;
+    attend(a, {query, visible, rows_of_scores, score_stride(a.keys)}, part.size, keys);
   }
 }
 

@@ -8,27 +8,29 @@ std::int64_t attention_f32_scratch_floats(std::int64_t keys, std::int64_t) noexc
 
 void attention_f32(const AttentionF32Args& a) noexcept {
   float* s = a.scratch;
+  const std::int64_t ld_kv = a.ld_kv != 0 ? a.ld_kv : a.ld_qkv;
   for (std::int64_t i = a.query_begin; i < a.query_end; ++i) {
+    const std::int64_t keys = a.causal ? i + 1 : a.keys;
     float max = -__builtin_inff();
-    for (std::int64_t j = 0; j < a.keys; ++j) {
+    for (std::int64_t j = 0; j < keys; ++j) {
       float chain = 0;
       for (std::int64_t d = 0; d < a.head_width; ++d) {
-        chain = Scalar::fma(a.q[i * a.ld_qkv + d], a.k[j * a.ld_qkv + d], chain);
+        chain = Scalar::fma(a.q[i * a.ld_qkv + d], a.k[j * ld_kv + d], chain);
       }
       s[j] = chain * a.scale;
       max = Scalar::max(max, s[j]);
     }
     Partials sum;
-    for (std::int64_t j = 0; j < a.keys; ++j) {
+    for (std::int64_t j = 0; j < keys; ++j) {
       s[j] = exp_of<Scalar>(s[j] - max);
       sum.p[j % 16] += s[j];
     }
     const float inverse = 1.0f / sum.sum();
     float* y = a.y + i * a.ldy;
     for (std::int64_t d = 0; d < a.head_width; ++d) y[d] = 0;
-    for (std::int64_t j = 0; j < a.keys; ++j) {
+    for (std::int64_t j = 0; j < keys; ++j) {
       for (std::int64_t d = 0; d < a.head_width; ++d) {
-        y[d] = Scalar::fma(s[j], a.v[j * a.ld_qkv + d], y[d]);
+        y[d] = Scalar::fma(s[j], a.v[j * ld_kv + d], y[d]);
       }
     }
     for (std::int64_t d = 0; d < a.head_width; ++d) y[d] *= inverse;

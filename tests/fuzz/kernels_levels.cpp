@@ -361,6 +361,7 @@ void attention(Input& in) {
   const std::int64_t keys = in.number(1, 110), width = in.number(1, 80);
   const std::int64_t begin = in.number(0, keys - 1), end = in.number(begin + 1, keys);
   const std::int64_t ld = 3 * width + in.number(0, 2);
+  const bool causal = in.number(0, 1) == 1;
   const std::vector<float> qkv = in.floats((keys - 1) * ld + 3 * width);
   every_level("attention_f32", [&](const KernelTable& table) {
     std::vector<float> y(static_cast<std::size_t>((end - begin) * width));
@@ -376,10 +377,10 @@ void attention(Input& in) {
                              .query_begin = begin,
                              .query_end = end,
                              .scale = 0.125f,
+                             .causal = causal,
                              .scratch = scratch.data()});
     return y;
   });
-  const bool causal = in.number(0, 1) == 1;
   every_level("attention_s8", [&](const KernelTable& table) {
     std::vector<float> y(static_cast<std::size_t>((end - begin) * width));
     const Scratch scratch(table.attention_s8.scratch_floats(keys, width));

@@ -40,8 +40,11 @@ class Scratch {
   GuardedBuffer<float> buffer_;
 };
 
+enum class Mask { kNone, kCausal };
+
 /// y [queries, width] of the queries [begin, end).
-std::vector<float> run(Isa isa, const Head& h, std::int64_t begin, std::int64_t end) {
+std::vector<float> run(Isa isa, const Head& h, std::int64_t begin, std::int64_t end,
+                       Mask mask = Mask::kNone) {
   const AttentionF32 attention = make_table(isa).attention_f32;
   Scratch scratch(attention.scratch_floats(h.keys, h.width));
   const std::int64_t ldy = h.width + 3;
@@ -58,6 +61,7 @@ std::vector<float> run(Isa isa, const Head& h, std::int64_t begin, std::int64_t 
                  .query_begin = begin,
                  .query_end = end,
                  .scale = h.scale(),
+                 .causal = mask == Mask::kCausal,
                  .scratch = scratch.data()});
   std::vector<float> dense;
   for (std::int64_t i = 0; i < end - begin; ++i) {
@@ -215,6 +219,92 @@ TEST_P(AttentionF32Level, SameBitsOnRandomHeads) {
         test::same_bits(run(GetParam(), h, begin, end), run(Isa::kReference, h, begin, end)))
         << "keys " << h.keys << " width " << h.width << " queries " << begin << ".." << end;
   }
+}
+
+/// Fills `to` with the first rows of `from`, of the same width and slack.
+void copy_first(Head& to, const Head& from) {
+  std::copy_n(from.qkv.data(), to.qkv.size(), to.qkv.data());
+}
+
+TEST_P(AttentionF32Level, CausalQueryIsTheLastOfItsKeys) {
+  Rng rng(9);
+  for (const auto& [keys, width] :
+       {std::pair<std::int64_t, std::int64_t>{1, 64}, {7, 3}, {40, 32}, {67, 64}, {100, 17}}) {
+    Head h{keys, width, 2};
+    test::fill_mixed(h.qkv.span(), rng);
+    const std::vector<float> y = run(GetParam(), h, 0, keys, Mask::kCausal);
+    for (std::int64_t i = 0; i < keys; ++i) {
+      const std::vector<float> row(y.begin() + i * width, y.begin() + (i + 1) * width);
+      Head alone{i + 1, width, h.slack};
+      copy_first(alone, h);
+      ASSERT_TRUE(test::same_bits(row, run(Isa::kReference, alone, i, i + 1)))
+          << "keys " << keys << " width " << width << " query " << i;
+    }
+  }
+}
+
+TEST_P(AttentionF32Level, CausalSameBitsOnRandomSplits) {
+  Rng rng(10);
+  for (int i = 0; i < 200; ++i) {
+    const auto upto = [&rng](std::uint64_t n) { return static_cast<std::int64_t>(1 + rng() % n); };
+    Head h{upto(rng() % 5 == 0 ? 300 : 60), upto(rng() % 5 == 0 ? 256 : 70), upto(9) - 1};
+    test::fill_mixed(h.qkv.span(), rng);
+    const std::int64_t begin = upto(static_cast<std::uint64_t>(h.keys)) - 1;
+    const std::int64_t end = begin + upto(static_cast<std::uint64_t>(h.keys - begin));
+    ASSERT_TRUE(test::same_bits(run(GetParam(), h, begin, end, Mask::kCausal),
+                                run(Isa::kReference, h, begin, end, Mask::kCausal)))
+        << "keys " << h.keys << " width " << h.width << " queries " << begin << ".." << end;
+  }
+}
+
+TEST_P(AttentionF32Level, CausalKeysThatAreNotSeenDoNotExist) {
+  // A NaN, an infinity or a zero of either sign in a later key or value changes no earlier row.
+  Rng rng(11);
+  for (const float odd : {test::kNan, test::kInf, -test::kInf, -0.0f}) {
+    Head h{29, 19};
+    test::fill_mixed(h.qkv.span(), rng);
+    const std::vector<float> before = run(GetParam(), h, 0, h.keys, Mask::kCausal);
+    for (std::int64_t j = 1; j < h.keys; ++j) {
+      Head changed{h.keys, h.width};
+      copy_first(changed, h);
+      float* row = changed.qkv.data() + j * changed.ld();
+      std::fill(row, row + 3 * h.width, odd);
+      const std::vector<float> after = run(GetParam(), changed, 0, h.keys, Mask::kCausal);
+      ASSERT_TRUE(std::equal(after.begin(), after.begin() + j * h.width, before.begin()))
+          << "key " << j << " of " << odd;
+    }
+  }
+}
+
+TEST_P(AttentionF32Level, KeysAndValuesMayLieElsewhere) {
+  // Queries 20 .. 28 in a matrix of their own, keys and values in a cache with wider rows.
+  Rng rng(12);
+  Head h{29, 33};
+  test::fill_mixed(h.qkv.span(), rng);
+  const std::int64_t begin = 20, ld_kv = 2 * h.width + 7;
+  std::vector<float> q, cache(static_cast<std::size_t>(h.keys * ld_kv));
+  for (std::int64_t i = 0; i < h.keys; ++i) {
+    if (i >= begin) q.insert(q.end(), h.q() + i * h.ld(), h.q() + i * h.ld() + h.width);
+    std::copy_n(h.k() + i * h.ld(), 2 * h.width, cache.begin() + i * ld_kv);
+  }
+  const AttentionF32 attention = make_table(GetParam()).attention_f32;
+  Scratch scratch(attention.scratch_floats(h.keys, h.width));
+  std::vector<float> y(q.size());
+  attention.run({.y = y.data() - begin * h.width,
+                 .ldy = h.width,
+                 .q = q.data() - begin * h.width,
+                 .k = cache.data(),
+                 .v = cache.data() + h.width,
+                 .ld_qkv = h.width,
+                 .ld_kv = ld_kv,
+                 .keys = h.keys,
+                 .head_width = h.width,
+                 .query_begin = begin,
+                 .query_end = h.keys,
+                 .scale = h.scale(),
+                 .causal = true,
+                 .scratch = scratch.data()});
+  ASSERT_TRUE(test::same_bits(y, run(GetParam(), h, begin, h.keys, Mask::kCausal)));
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryLevel, AttentionF32Level, testing::ValuesIn(test::levels()),
