@@ -17,7 +17,7 @@ struct Suffix {
 };
 
 // Architectures are named <Model><what stands on it>.
-constexpr std::array<Suffix, 8> kSuffixes{{
+constexpr std::array<Suffix, 9> kSuffixes{{
     {"Model", HeadKind::kBase},
     {"ForSequenceClassification", HeadKind::kSequenceClassification},
     {"ForMultipleChoice", HeadKind::kMultipleChoice},
@@ -26,6 +26,7 @@ constexpr std::array<Suffix, 8> kSuffixes{{
     {"ForMaskedLM", HeadKind::kMaskedLm},
     {"ForNextSentencePrediction", HeadKind::kNextSentence},
     {"ForPreTraining", HeadKind::kPreTraining},
+    {"LMHeadModel", HeadKind::kCausalLm},
 }};
 
 struct Family {
@@ -145,6 +146,8 @@ void read_architecture(json::Value config, CommonConfig& c) {
     if (!architecture.starts_with(family.prefix)) continue;
     if (c.model_type.empty()) c.model_type = family.model_type;
     for (const Suffix& suffix : kSuffixes) {
+      // An encoder's LMHeadModel is a decoder with a mask.
+      if (suffix.head == HeadKind::kCausalLm && family.model_type != "gpt2") continue;
       if (architecture.substr(family.prefix.size()) == suffix.text) {
         c.head = suffix.head;
         return;
@@ -174,6 +177,8 @@ const char* name(HeadKind kind) {
       return "next-sentence";
     case HeadKind::kPreTraining:
       return "pre-training";
+    case HeadKind::kCausalLm:
+      return "causal-lm";
   }
   return "";
 }

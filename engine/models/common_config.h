@@ -22,10 +22,11 @@ enum class HeadKind {
   kMaskedLm,
   kNextSentence,
   kPreTraining,  // masked LM and next sentence
+  kCausalLm,     // the next token, of GPT-2 only
 };
 
 /// "base", "sequence-classification", "multiple-choice", "token-classification",
-/// "question-answering", "masked-lm", "next-sentence", "pre-training".
+/// "question-answering", "masked-lm", "next-sentence", "pre-training", "causal-lm".
 const char* name(HeadKind kind);
 
 /// The name in `architectures`, e.g. "BertForMaskedLM"; empty for a model_type that is not known.

@@ -20,6 +20,14 @@ void layer_norm(const Context& ctx, Mat<float> x, const LayerNorm& w) {
   });
 }
 
+void layer_norm(const Context& ctx, Mat<float> y, Mat<const float> x, const LayerNorm& w) {
+  LINNET_ASSERT(x.ld == x.cols && y.ld == y.cols && y.rows == x.rows && y.cols == x.cols);
+  parallel_for(ctx.threads, y.rows, grain_of(y), [&](std::int64_t begin, std::int64_t end, int) {
+    ctx.kernels.layer_norm_f32(y.row(begin), nullptr, nullptr, x.row(begin), w.gamma, w.beta,
+                               end - begin, y.cols, w.eps);
+  });
+}
+
 Operand layer_norm(const Context& ctx, Mat<float> x, const LayerNorm& w, const Linear& consumer) {
   LINNET_ASSERT(x.ld == x.cols);
   const Operand to = place_operand(ctx, x, consumer);

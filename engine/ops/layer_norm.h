@@ -16,7 +16,10 @@ struct LayerNorm {
 /// x [T, D] = (x - mean) / sqrt(var + eps) · gamma + beta, row by row, in place.
 void layer_norm(const Context& ctx, Mat<float> x, const LayerNorm& w);
 
-/// The same, then prepare(ctx, x, consumer), in one pass over x.
+/// The same of x into y, which may be x.
+void layer_norm(const Context& ctx, Mat<float> y, Mat<const float> x, const LayerNorm& w);
+
+/// The same in place, then prepare(ctx, x, consumer), in one pass over x.
 Operand layer_norm(const Context& ctx, Mat<float> x, const LayerNorm& w, const Linear& consumer);
 
 }  // namespace linnet

@@ -1,5 +1,8 @@
 #include "tools/forward/forward.h"
 
+#include <algorithm>
+#include <charconv>
+
 #include "tools/cli/exit_code.h"
 #include "tools/cli/program.h"
 #include "tools/commands/commands.h"
@@ -27,6 +30,14 @@ constexpr Option kHiddenStates{
     .name = "hidden-states",
     .help = "Write hidden_states.N too: after the embeddings (0) and after each layer."};
 
+constexpr Option kChunks{
+    .name = "chunks",
+    .kind = Kind::kText,
+    .value = "N,N,...",
+    .help =
+        "Feed the columns in pieces of these sizes through the key/value cache of a GPT-2: writes "
+        "chunkI.logits, full.logits, cache.L.key and cache.L.value."};
+
 constexpr Option kDtype{
     .name = "dtype",
     .kind = Kind::kChoice,
@@ -37,8 +48,24 @@ constexpr Option kDtype{
     .fallback = "float32",
     .choices = "float32|int8"};
 
-constexpr const Option* kOptions[] = {&kModel, &kInputs,  &kOutput, &kForce,     &kHiddenStates,
-                                      &kDtype, &kThreads, &kIsa,    &kPrecision, &kBackend};
+constexpr const Option* kOptions[] = {&kModel,        &kInputs,    &kOutput, &kForce,
+                                      &kHiddenStates, &kChunks,    &kDtype,  &kThreads,
+                                      &kIsa,          &kPrecision, &kBackend};
+
+std::vector<std::int64_t> chunks(std::string_view text) {
+  std::vector<std::int64_t> sizes;
+  while (!text.empty()) {
+    const std::string_view word = text.substr(0, text.find(','));
+    std::int64_t size = 0;
+    const auto parsed = std::from_chars(word.data(), word.data() + word.size(), size);
+    if (parsed.ec != std::errc() || parsed.ptr != word.data() + word.size() || size < 1) {
+      throw cli::UsageError("--chunks: expected numbers of tokens with commas between them");
+    }
+    sizes.push_back(size);
+    text.remove_prefix(std::min(text.size(), word.size() + 1));
+  }
+  return sizes;
+}
 
 int run(const cli::Arguments& args, cli::Console& console) {
   const io::Destination destination{std::string(args.text(kOutput)), args.flag(kForce)
@@ -51,6 +78,7 @@ int run(const cli::Arguments& args, cli::Console& console) {
   options.outputs = destination.path;
   options.hidden_states =
       args.flag(kHiddenStates) ? tools::WithHiddenStates::kYes : tools::WithHiddenStates::kNo;
+  options.chunks = chunks(args.text(kChunks));
   options.load = load_options(args, console.log);
   if (args.text(kDtype) == "int8") {
     if (options.load.precision == Precision::kBfloat16) {

@@ -1,59 +1,23 @@
 // Dimension key: B rows, T columns of the padded input; D model width; C labels; V vocabulary.
 #include "tools/forward/forward.h"
 
-#include <deque>
 #include <numeric>
 #include <utility>
 #include <vector>
 
 #include "engine/models/sentence_model.h"
-#include "tools/forward/padded_batch.h"
+#include "tools/forward/gpt2_forward.h"
+#include "tools/forward/outputs.h"
 #include "weights/base/error.h"
 #include "weights/safetensors.h"
 
 namespace linnet::tools {
 namespace {
 
-using weights::TensorToWrite;
-
-// The tensors of the output file with their values.
-class OutputTensors {
- public:
-  void add(const std::string& name, std::vector<std::int64_t> shape, std::vector<float> values) {
-    const std::vector<float>& kept = values_.emplace_back(std::move(values));
-    tensors_.push_back(
-        {name, weights::DType::kF32, std::move(shape), std::as_bytes(std::span(kept))});
-  }
-  std::span<const TensorToWrite> tensors() const { return tensors_; }
-
- private:
-  std::deque<std::vector<float>> values_;  // never move once they are in
-  std::vector<TensorToWrite> tensors_;
-};
-
-// A matrix with memory of its own; no memory for no columns.
-struct Buffer {
-  std::vector<float> values;
-  Mat<float> mat;
-  Buffer(std::int64_t rows, std::int64_t cols)
-      : values(static_cast<std::size_t>(rows * cols)),
-        mat{cols == 0 ? nullptr : values.data(), rows, cols, cols} {}
-};
-
 std::vector<std::int64_t> with(std::vector<std::int64_t> shape,
                                std::initializer_list<std::int64_t> more) {
   shape.insert(shape.end(), more);
   return shape;
-}
-
-// Multiple choice flattens its rows: hidden states are [B·choices, T, D].
-std::vector<std::int64_t> token_shape(const PaddedBatch& batch, std::int64_t cols) {
-  return {batch.rows(), batch.length(), cols};
-}
-
-// Column c of [tokens, C] as [B, T].
-std::vector<float> column(const PaddedBatch& batch, const Buffer& tokens, std::int64_t c) {
-  return batch.unpack(Mat<const float>{tokens.mat.data + c, tokens.mat.rows, 1, tokens.mat.ld});
 }
 
 void add_head_outputs(OutputTensors& out, const EncoderModel& m, const PaddedBatch& batch,
@@ -140,9 +104,15 @@ void forward(const ForwardOptions& options) {
   const weights::Safetensors inputs(std::move(*file));
 
   weights::Checkpoint checkpoint(options.model);
+  const bool gpt2 = is_gpt2(checkpoint.config());
+  if (!gpt2 && !options.chunks.empty()) {
+    throw Error(ErrorCode::kInvalidArgument, "chunks are for models with a key/value cache");
+  }
   const bool sentence = checkpoint.directory().open("modules.json").has_value();
   OutputTensors out;
-  if (sentence) {
+  if (gpt2) {
+    forward_gpt2(std::move(checkpoint), options, inputs, out);
+  } else if (sentence) {
     const SentenceModel model = load_sentence_model(std::move(checkpoint), options.load);
     SentenceSession session(model, options.session);
     for (const std::string& prefix : batch_prefixes(inputs)) {

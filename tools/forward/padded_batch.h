@@ -26,6 +26,8 @@ class PaddedBatch {
   std::vector<std::int64_t> leading() const { return {shape_.begin(), shape_.end() - 1}; }
   std::int64_t rows() const { return static_cast<std::int64_t>(starts_.size()) - 1; }
   std::int64_t length() const { return shape_.back(); }
+  /// Where each packed token stands: row · length() + column.
+  const std::vector<std::int64_t>& places() const { return places_; }
 
   /// [rows · T, C]: the packed rows [tokens, C] in their places, zeros where the mask is 0.
   std::vector<float> unpack(Mat<const float> packed) const;

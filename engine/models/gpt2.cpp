@@ -1,0 +1,82 @@
+// Dimension key: T tokens of all sequences, packed; E model width; I feed-forward width.
+#include "engine/models/gpt2.h"
+
+#include <algorithm>
+
+#include "engine/ops/causal_attention.h"
+
+namespace linnet {
+namespace {
+
+// Keys and values go to the cache, and attention reads them there with all that stand before.
+void attend(const Context& ctx, const Gpt2Config& c, std::int64_t layer, Gpt2Scratch& s,
+            Mat<float> y, Mat<const float> qkv, const Batch& batch, const CachePlaces& places) {
+  const CausalAttention form{c.n_head, c.attention_scale(layer)};
+  s.sequences.clear();
+  if (places.cache != nullptr) {
+    for (std::int64_t b = 0; b < batch.B(); ++b) {
+      const auto i = static_cast<std::size_t>(b);
+      const std::int64_t place = places.sequences[i];
+      places.cache->append(place, layer, qkv.slice_rows(batch.starts[i], batch.starts[i + 1]));
+      s.sequences.push_back(places.cache->view(place, layer));
+    }
+  }
+  causal_attention(ctx, form, y, qkv, s.sequences, batch, s.attention.data);
+}
+
+// Pre-norm block: x += attn(ln_1(x)), then x += mlp(ln_2(x)).
+void block(const Context& ctx, const Gpt2Config& c, std::int64_t layer, const Gpt2Block& w,
+           Gpt2Scratch& s, const Batch& batch, const CachePlaces& places) {
+  const std::int64_t T = batch.T();
+  const Mat<float> x = s.x.slice_rows(0, T), h = s.h.slice_rows(0, T);
+  const Mat<float> qkv = s.qkv.slice_rows(0, T), ff = s.ff.slice_rows(0, T);
+
+  layer_norm(ctx, h, x, w.ln_1);                      // h    [T, E]
+  linear(ctx, qkv, h, w.attn_c_attn);                 // qkv  [T, 3E]
+  attend(ctx, c, layer, s, h, qkv, batch, places);    // h    [T, E]
+  linear(ctx, x, h, w.attn_c_proj, {.residual = x});  // x    [T, E]
+
+  layer_norm(ctx, h, x, w.ln_2);                                          // h    [T, E]
+  linear(ctx, ff, h, w.mlp_c_fc, {.activation = c.activation_function});  // ff   [T, I]
+  linear(ctx, x, ff, w.mlp_c_proj, {.residual = x});                      // x    [T, E]
+}
+
+}  // namespace
+
+Gpt2Scratch::Gpt2Scratch(Layout& layout, const Gpt2Config& c, const kernels::KernelTable& kernels,
+                         LinearKind kind, int threads, std::int64_t tokens, std::int64_t longest) {
+  const std::int64_t E = c.n_embd;
+  x = layout.mat(tokens, E);
+  h = layout.mat(tokens, E);
+  attention =
+      layout.mat(1, causal_attention_scratch_floats(kernels, threads, longest, c.head_width()));
+  linear.bytes = linear_scratch_bytes(kind, tokens, std::max(E, c.n_inner));
+  linear.data = layout.mat<std::byte>(1, linear.bytes).data;
+  const std::int64_t shared = layout.mark();
+  qkv = layout.mat(tokens, 3 * E);
+  layout.rewind(shared);
+  ff = layout.mat(tokens, c.n_inner);
+  layout.rewind(shared);
+  chosen = layout.mat(tokens, E);
+  sequences.reserve(static_cast<std::size_t>(tokens));  // none has fewer tokens than one
+}
+
+Mat<float> decode(const Context& ctx, const Gpt2Config& c, const Gpt2Weights& w, Gpt2Scratch& s,
+                  const Batch& batch, const CachePlaces& places, HiddenStates hidden_states) {
+  const Mat<float> x = s.x.slice_rows(0, batch.T()), h = s.h.slice_rows(0, batch.T());
+  embed(ctx, x, w.embeddings, batch);  // x [T, E]
+  for (std::int64_t i = 0; i < c.n_layer; ++i) {
+    if (hidden_states) hidden_states(i, x);
+    block(ctx, c, i, w.h[static_cast<std::size_t>(i)], s, batch, places);  // x [T, E]
+  }
+  if (places.cache != nullptr) {
+    for (std::int64_t b = 0; b < batch.B(); ++b) {
+      places.cache->advance(places.sequences[static_cast<std::size_t>(b)], batch.length(b));
+    }
+  }
+  layer_norm(ctx, h, x, w.ln_f);  // h [T, E]
+  if (hidden_states) hidden_states(c.n_layer, h);
+  return h;
+}
+
+}  // namespace linnet

@@ -1,0 +1,79 @@
+// Dimension key: T tokens of the batch, A = heads · head width.
+#include "engine/ops/causal_attention.h"
+
+#include <algorithm>
+#include <atomic>
+
+namespace linnet {
+namespace {
+
+std::int64_t scratch_of_one(const kernels::KernelTable& kernels, std::int64_t longest,
+                            std::int64_t head_width) {
+  constexpr std::int64_t kAlign = 16;  // floats in 64 bytes
+  const std::int64_t floats = kernels.attention_f32.scratch_floats(longest, head_width);
+  return (floats + kAlign - 1) / kAlign * kAlign;
+}
+
+KeyValues keys_of(Mat<const float> qkv, std::int64_t A, std::span<const KeyValues> sequences,
+                  const Batch& batch, std::int64_t b) {
+  if (!sequences.empty()) return sequences[static_cast<std::size_t>(b)];
+  const float* q = qkv.row(batch.starts[static_cast<std::size_t>(b)]);
+  return {q + A, q + 2 * A, qkv.ld, 0};
+}
+
+}  // namespace
+
+std::int64_t causal_attention_scratch_floats(const kernels::KernelTable& kernels, int threads,
+                                             std::int64_t longest, std::int64_t head_width) {
+  return threads * scratch_of_one(kernels, longest, head_width);
+}
+
+void causal_attention(const Context& ctx, const CausalAttention& form, Mat<float> y,
+                      Mat<const float> qkv, std::span<const KeyValues> sequences,
+                      const Batch& batch, float* scratch) {
+  const std::int64_t A = y.cols, heads = form.heads, head_width = A / heads;
+  LINNET_ASSERT(qkv.cols == 3 * A && qkv.rows == batch.T() && y.rows == batch.T());
+  std::int64_t longest = 0, work = 0;  // work: pairs of a query and a key
+  for (std::int64_t b = 0; b < batch.B(); ++b) {
+    const std::int64_t end = keys_of(qkv, A, sequences, batch, b).past + batch.length(b);
+    longest = std::max(longest, end);
+    work += batch.length(b) * end;
+  }
+  const std::int64_t mine = scratch_of_one(ctx.kernels, longest, head_width);
+
+  // One item is one head of one sequence, or of a part of its queries where heads are few. Threads
+  // take items as they come; results do not depend on who does it.
+  const std::int64_t pairs = batch.B() * heads, threads = ctx.threads.count();
+  const std::int64_t parts = threads == 1 ? 1 : std::max<std::int64_t>(1, 2 * threads / pairs);
+  const std::int64_t items = pairs * parts;
+  std::atomic<std::int64_t> next{0};
+  const auto attend = [&](std::int64_t, std::int64_t, int thread) {
+    kernels::AttentionF32Args args;
+    args.ldy = y.ld;
+    args.ld_qkv = qkv.ld;
+    args.head_width = head_width;
+    args.scale = form.scale;
+    args.causal = true;
+    args.scratch = scratch + thread * mine;
+    for (std::int64_t i = next.fetch_add(1); i < items; i = next.fetch_add(1)) {
+      const std::int64_t b = i / parts / heads, h = i / parts % heads, part = i % parts;
+      const std::int64_t begin = batch.starts[static_cast<std::size_t>(b)],
+                         length = batch.length(b);
+      const KeyValues kv = keys_of(qkv, A, sequences, batch, b);
+      args.keys = kv.past + length;
+      args.query_begin = kv.past + length * part / parts;
+      args.query_end = kv.past + length * (part + 1) / parts;
+      args.q = qkv.data + (begin - kv.past) * qkv.ld + h * head_width;  // of position 0
+      args.y = y.data + (begin - kv.past) * y.ld + h * head_width;
+      args.k = kv.key + h * head_width;
+      args.v = kv.value + h * head_width;
+      args.ld_kv = kv.ld;
+      if (args.query_begin < args.query_end) ctx.kernels.attention_f32.run(args);
+    }
+  };
+  const std::int64_t worthwhile = work * A / 50'000;  // multiply-adds that pay for a thread
+  parallel_for(ctx.threads, std::min({threads, items, std::max<std::int64_t>(worthwhile, 1)}), 1,
+               attend);
+}
+
+}  // namespace linnet

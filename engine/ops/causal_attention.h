@@ -1,0 +1,38 @@
+#pragma once
+
+#include <span>
+
+#include "engine/core/batch.h"
+#include "engine/core/context.h"
+#include "engine/core/mat.h"
+
+namespace linnet {
+
+/// Keys and values of one sequence in one layer, [positions, A] each with one leading dimension.
+/// The first `past` of them stand from earlier passes.
+struct KeyValues {
+  const float* key = nullptr;
+  const float* value = nullptr;
+  std::int64_t ld = 0;
+  std::int64_t past = 0;
+};
+
+/// What attention has to know beside its matrices.
+struct CausalAttention {
+  std::int64_t heads = 0;
+  float scale = 1;  // of the scores
+};
+
+/// Floats of scratch that causal_attention() needs on `threads` threads for sequences that reach
+/// up to `longest` positions.
+std::int64_t causal_attention_scratch_floats(const kernels::KernelTable& kernels, int threads,
+                                             std::int64_t longest, std::int64_t head_width);
+
+/// Self-attention of every sequence of the batch: y [T, A] from the columns q of qkv [T, 3A] and
+/// the keys and values of each sequence; `sequences` [B], or empty: those in qkv itself, none past.
+/// A token sees the past and the tokens of its sequence up to itself.
+void causal_attention(const Context& ctx, const CausalAttention& form, Mat<float> y,
+                      Mat<const float> qkv, std::span<const KeyValues> sequences,
+                      const Batch& batch, float* scratch);
+
+}  // namespace linnet
