@@ -50,7 +50,7 @@ Gpt2Scratch::Gpt2Scratch(Layout& layout, const Gpt2Config& c, const kernels::Ker
   h = layout.mat(tokens, E);
   attention =
       layout.mat(1, causal_attention_scratch_floats(kernels, threads, longest, c.head_width()));
-  linear.bytes = linear_scratch_bytes(kind, tokens, std::max(E, c.n_inner));
+  linear.bytes = linear_scratch_bytes(kind, threads, tokens, std::max(E, c.n_inner));
   linear.data = layout.mat<std::byte>(1, linear.bytes).data;
   const std::int64_t shared = layout.mark();
   qkv = layout.mat(tokens, 3 * E);

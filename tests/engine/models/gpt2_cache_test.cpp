@@ -1,0 +1,198 @@
+// The key/value cache of GPT-2: the bytes of a recomputation, for any split and any company.
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "engine/models/gpt2_session.h"
+#include "tests/support/expect_error.h"
+#include "tests/support/random_gpt2.h"
+
+namespace linnet {
+namespace {
+
+constexpr const char* kConfig = R"({"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"],
+    "n_embd": 72, "n_layer": 3, "n_head": 4, "n_positions": 1024, "vocab_size": 131})";
+constexpr std::int64_t kV = 131;
+
+Gpt2Model load(const test::TempDir& dir, kernels::Isa isa) {
+  LoadOptions options;
+  options.isa = isa;
+  return load_gpt2(weights::Checkpoint(dir.path()), options);
+}
+
+// Tokens of one sequence at the positions from `begin` on.
+struct Sequence {
+  std::vector<std::int32_t> tokens;
+  explicit Sequence(std::size_t n, unsigned seed) : tokens(n) {
+    std::mt19937 rng(seed);
+    for (auto& t : tokens) t = static_cast<std::int32_t>(rng() % kV);
+  }
+};
+
+// Several pieces of sequences, packed: (sequence, begin, end).
+struct Piece {
+  const Sequence* sequence;
+  std::int64_t begin, end, place = 0;
+};
+
+// logits [T, V] of the pieces' tokens.
+std::vector<float> logits(Gpt2Session& session, KvCache* cache, const std::vector<Piece>& pieces) {
+  std::vector<std::int32_t> tokens, positions;
+  std::vector<std::int64_t> starts{0}, places, rows;
+  for (const Piece& p : pieces) {
+    for (std::int64_t t = p.begin; t < p.end; ++t) {
+      tokens.push_back(p.sequence->tokens[static_cast<std::size_t>(t)]);
+      positions.push_back(static_cast<std::int32_t>(t));
+      rows.push_back(static_cast<std::int64_t>(rows.size()));
+    }
+    starts.push_back(static_cast<std::int64_t>(tokens.size()));
+    places.push_back(p.place);
+  }
+  const auto T = static_cast<std::int64_t>(tokens.size());
+  std::vector<float> out(static_cast<std::size_t>(T * kV));
+  CachePlaces cached;
+  if (cache != nullptr) cached = {cache, places};
+  session.run({tokens, positions, {}, starts}, cached,
+              {.vocabulary_logits = {out.data(), T, kV, kV}, .vocabulary_rows = rows});
+  return out;
+}
+
+bool same_bytes(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+class Gpt2Cache : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    dir_ = new test::TempDir;
+    test::write_random_gpt2(*dir_, kConfig);
+  }
+  static void TearDownTestSuite() { delete dir_; }
+  static test::TempDir* dir_;
+  const KvCacheShape shape_{4, 256, 3, 72};
+};
+test::TempDir* Gpt2Cache::dir_ = nullptr;
+
+TEST_F(Gpt2Cache, AnySplitGivesTheBytesOfOnePass) {
+  const Gpt2Model model = load(*dir_, kernels::supported_isas().back());
+  Gpt2Session session(model, {.threads = 2});
+  const Sequence s(200, 1);
+  const std::vector<float> whole = logits(session, nullptr, {{&s, 0, 200}});
+  std::mt19937 rng(2);
+  for (const std::int64_t most : {1, 3, 17, 64, 199, 200}) {
+    KvCache cache(shape_, shape_.bytes());
+    std::vector<float> parts;
+    for (std::int64_t begin = 0; begin < 200;) {
+      const auto step = static_cast<std::int64_t>(rng() % static_cast<std::uint64_t>(most)) + 1;
+      const std::int64_t end = std::min<std::int64_t>(200, begin + (most >= 199 ? most : step));
+      const auto part = logits(session, &cache, {{&s, begin, end, 2}});
+      parts.insert(parts.end(), part.begin(), part.end());
+      begin = end;
+    }
+    EXPECT_EQ(cache.length(2), 200);
+    EXPECT_TRUE(same_bytes(parts, whole)) << "at most " << most;
+  }
+}
+
+TEST_F(Gpt2Cache, PassesOfFewTokensCutAPrompt) {
+  // A session keeps activations for n_positions tokens at least: 4 sequences of 900 take 4 passes.
+  const Gpt2Model model = load(*dir_, kernels::supported_isas().back());
+  Gpt2Session session(model, {.threads = 2, .tokens_per_pass = 1});
+  const KvCacheShape shape{3, 1000, 3, 72};
+  KvCache cache(shape, shape.bytes());
+  const Sequence a(900, 3), b(901, 4), c(5, 5);
+  const auto got = logits(session, &cache, {{&a, 0, 900, 2}, {&b, 0, 901, 0}, {&c, 0, 5, 1}});
+  auto want = logits(session, nullptr, {{&a, 0, 900}});
+  for (const auto& more :
+       {logits(session, nullptr, {{&b, 0, 901}}), logits(session, nullptr, {{&c, 0, 5}})}) {
+    want.insert(want.end(), more.begin(), more.end());
+  }
+  EXPECT_TRUE(same_bytes(got, want));
+}
+
+TEST_F(Gpt2Cache, CompanyAndThreadsAndLevelsChangeNothing) {
+  const Gpt2Model model = load(*dir_, kernels::Isa::kReference);
+  Gpt2Session alone(model);
+  const std::vector<Sequence> s{Sequence(40, 6), Sequence(33, 7), Sequence(47, 8)};
+  std::vector<std::vector<float>> want;
+  for (const Sequence& one : s) {
+    want.push_back(logits(alone, nullptr, {{&one, 0, std::int64_t(one.tokens.size())}}));
+  }
+  for (const kernels::Isa isa : kernels::supported_isas()) {
+    const Gpt2Model same = load(*dir_, isa);
+    for (const int threads : {1, 3}) {
+      Gpt2Session session(same, {.threads = threads});
+      KvCache cache(shape_, shape_.bytes());
+      std::vector<std::vector<float>> got(3);
+      // They join at steps 0, 1 and 2, and leave as they end.
+      for (std::int64_t step = 0; step < 50; ++step) {
+        std::vector<Piece> pieces;
+        std::vector<std::size_t> who;
+        for (std::size_t i = 0; i < 3; ++i) {
+          const auto n = static_cast<std::int64_t>(s[i].tokens.size());
+          const std::int64_t begin = cache.length(std::int64_t(i));
+          if (step < std::int64_t(i) || begin == n) continue;
+          pieces.push_back({&s[i], begin, begin == 0 ? 9 : begin + 1, std::int64_t(i)});
+          who.push_back(i);
+        }
+        if (pieces.empty()) continue;
+        const auto out = logits(session, &cache, pieces);
+        auto from = out.begin();
+        for (std::size_t p = 0; p < pieces.size(); ++p) {
+          const auto n = (pieces[p].end - pieces[p].begin) * kV;
+          got[who[p]].insert(got[who[p]].end(), from, from + n);
+          from += n;
+        }
+      }
+      for (std::size_t i = 0; i < 3; ++i) {
+        EXPECT_TRUE(same_bytes(got[i], want[i]))
+            << kernels::name(isa) << " threads " << threads << " sequence " << i;
+      }
+    }
+  }
+}
+
+TEST_F(Gpt2Cache, CopiesAndTruncatedPlacesGoOnAsTheirTokensSay) {
+  const Gpt2Model model = load(*dir_, kernels::supported_isas().back());
+  Gpt2Session session(model);
+  KvCache cache(shape_, shape_.bytes());
+  const Sequence s(30, 9);
+  logits(session, &cache, {{&s, 0, 20, 0}});
+  cache.copy(3, 0);
+  const auto first = logits(session, &cache, {{&s, 20, 30, 0}});
+  const auto copied = logits(session, &cache, {{&s, 20, 30, 3}});
+  EXPECT_TRUE(same_bytes(first, copied));
+  cache.truncate(0, 11);
+  const auto again = logits(session, &cache, {{&s, 11, 30, 0}});
+  EXPECT_TRUE(same_bytes({again.begin() + 9 * kV, again.end()}, first));
+}
+
+TEST_F(Gpt2Cache, RefusesWhatHasNoRoom) {
+  const test::TempDir& dir = *dir_;
+  const Gpt2Model model = load(dir, kernels::supported_isas().back());
+  Gpt2Session session(model);
+  EXPECT_NE(test::error_of(ErrorCode::kLimit, [&] { KvCache(shape_, shape_.bytes() - 1); })
+                .find("the budget is " + std::to_string(shape_.bytes() - 1)),
+            std::string::npos);
+  test::error_of(ErrorCode::kLimit, [] { KvCache({1 << 30, 1 << 30, 512, 512}, 1 << 30); });
+  KvCache cache(shape_, shape_.bytes());
+  const Sequence s(1025, 10);
+  logits(session, &cache, {{&s, 0, 250, 1}});
+  EXPECT_NE(test::error_of(ErrorCode::kLimit,
+                           [&] {
+                             logits(session, &cache, {{&s, 250, 257, 1}});
+                           })
+                .find("257 tokens, expected at most 256"),
+            std::string::npos);
+  EXPECT_EQ(cache.length(1), 250);
+  const auto code = ErrorCode::kInvalidArgument;
+  test::error_of(code, [&] { logits(session, &cache, {{&s, 0, 1, 4}}); });
+  test::error_of(code, [&] { logits(session, &cache, {{&s, 0, 1, -1}}); });
+  test::error_of(code, [&] { logits(session, &cache, {{&s, 0, 1, 2}, {&s, 0, 1, 2}}); });
+  test::error_of(code, [&] { logits(session, nullptr, {{&s, 0, 1025}}); });
+  KvCache other({1, 8, 2, 72}, 1 << 20);
+  test::error_of(code, [&] { logits(session, &other, {{&s, 0, 1, 0}}); });
+}
+
+}  // namespace
+}  // namespace linnet
