@@ -1,5 +1,5 @@
 // Products against another library, in turn, one row for each:
-//   bench_gemm_against [--type f32|s8|bf16] [--against onednn] [--level NAME] [--m ROWS]
+//   bench_gemm_against [--type f32|s8|bf16] [--against onednn|openblas] [--level NAME] [--m ROWS]
 //     [--n COLUMNS --k INNER] [--cold] [--pages huge|small] [--epilogue none|gelu|requantize]
 //     [--rounds N]
 //
@@ -16,7 +16,9 @@
 #include <vector>
 
 #include "bench/against/compare.h"
+#include "bench/against/onednn.h"
 #include "tools/bench/machine.h"
+#include "tools/bench/openblas.h"
 #include "tools/bench/shapes.h"
 
 namespace linnet::bench {
@@ -24,13 +26,20 @@ namespace {
 
 using kernels::Isa;
 
+const OpponentLibrary* find_opponent(const std::string& name) {
+  for (const OpponentLibrary* library : {&kOneDnn, &kOpenBlas}) {
+    if (name == library->name) return library;
+  }
+  return nullptr;
+}
+
 struct Options {
   GemmProblem problem = {.isa = kernels::supported_isas().back()};
   std::int64_t only_m = 0;
   Product only = {0, 0};
   bool cold = false;
   int rounds = 60;
-  const OpponentLibrary* library = find_opponent("onednn");
+  const OpponentLibrary* library = &kOneDnn;
 };
 
 double print_cell(const Options& o, std::int64_t M, Product p) {
@@ -125,7 +134,8 @@ const char* contradiction(const Options& o) {
   if (o.problem.epilogue == Epilogue::kRequantize && o.problem.type != NumberType::kS8) {
     return "--epilogue requantize is for --type s8";
   }
-  if (!o.library->takes(o.problem.type)) return "that library has no product of that type";
+  if (!o.library->takes(o.problem.type, o.problem.epilogue))
+    return "that library has no such product";
   return nullptr;
 }
 

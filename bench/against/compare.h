@@ -1,7 +1,7 @@
 #pragma once
 
-#include "bench/against/opponent.h"
 #include "tools/bench/interleave.h"
+#include "tools/bench/opponent.h"
 
 namespace linnet::bench {
 

@@ -156,7 +156,7 @@ void cap(Isa isa) {
 
 const OpponentLibrary kOneDnn = {
     .name = "onednn",
-    .takes = [](NumberType) { return true; },
+    .takes = [](NumberType, Epilogue) { return true; },
     .cap = cap,
     .version = version,
     .make = [](const GemmProblem& problem, const GemmCase& ours) -> std::unique_ptr<Opponent> {

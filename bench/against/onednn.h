@@ -1,6 +1,6 @@
 #pragma once
 
-#include "bench/against/opponent.h"
+#include "tools/bench/opponent.h"
 
 namespace linnet::bench {
 

@@ -55,28 +55,13 @@ TEST(Bench, GemmAsJson) {
   ASSERT_EQ(rows.size(), 2U * 2U * 2U * 2U * 2U);  // types, shapes, rows, pages, threads
   std::set<std::string> cells;
   for (const ordered_json& row : rows) {
-    EXPECT_EQ(keys(row), (std::vector<std::string>{"type",
-                                                   "isa",
-                                                   "kernel",
-                                                   "m",
-                                                   "n",
-                                                   "k",
-                                                   "weights",
-                                                   "pages",
-                                                   "n_threads",
-                                                   "min_ns",
-                                                   "p25_ns",
-                                                   "p50_ns",
-                                                   "p25_us",
-                                                   "gops",
-                                                   "peak_gops",
-                                                   "peak_share",
-                                                   "weights_gbytes",
-                                                   "memory_share",
-                                                   "same_bits",
-                                                   "agrees",
-                                                   "result",
-                                                   "samples_ns"}));
+    EXPECT_EQ(keys(row),
+              (std::vector<std::string>{
+                  "type",      "library",   "isa",        "kernel",         "m",
+                  "n",         "k",         "weights",    "pages",          "n_threads",
+                  "min_ns",    "p25_ns",    "p50_ns",     "p25_us",         "ratio_p25",
+                  "gops",      "peak_gops", "peak_share", "weights_gbytes", "memory_share",
+                  "same_bits", "agrees",    "result",     "samples_ns"}));
     EXPECT_TRUE(row["same_bits"].get<bool>());
     EXPECT_EQ(row["samples_ns"].size(), 2U);
     EXPECT_GT(row["min_ns"], 0.0);
@@ -104,6 +89,29 @@ TEST(Bench, EveryLevelTakesItsTurn) {
   EXPECT_TRUE(levels.contains("reference"));
   EXPECT_TRUE(levels.contains("avx2"));
   EXPECT_EQ(document["rows"].size(), 2 * levels.size());
+}
+
+TEST(Bench, OtherLibrariesTakeTheirTurn) {
+  const auto words = [](const char* libraries) {
+    return std::vector<std::string>{"gemm", "--shape",   "40x33",  "--rows",      "2",
+                                    "-r",   "2",         "--type", "f32,s8,bf16", "--threads",
+                                    "1,2",  "--against", libraries};
+  };
+  for (const std::string library : {"onednn", "openblas"}) {
+    if (bench(words(library.c_str())).exit_code != 0) continue;  // not on this machine
+    std::set<std::string> types;
+    for (const ordered_json& row : json_of(words(library.c_str()))["rows"]) {
+      if (row["library"] == "linnet") continue;
+      EXPECT_EQ(row["library"], library);
+      EXPECT_EQ(row["n_threads"], 1);
+      EXPECT_GT(row["ratio_p25"], 0.0);
+      EXPECT_TRUE(row["same_bits"].is_null());
+      const auto result = row["result"].get<std::string>();
+      EXPECT_LT(std::stod(result.substr(result.find(' '))), 1e-4) << result;
+      types.insert(row["type"].get<std::string>());
+    }
+    EXPECT_EQ(types.size(), library == "openblas" ? 1U : 3U);
+  }
 }
 
 TEST(Bench, ColdWeightsAreComparedWithMemory) {
@@ -200,6 +208,8 @@ TEST(Bench, WhatCannotBeUnderstood) {
            {{"gemm", "--shape", "8x8x8"}, "--shape"},
            {{"gemm", "--shape", ""}, "--shape"},
            {{"gemm", "--type", "f64"}, "--type: found \"f64\", expected f32"},
+           {{"gemm", "--against", "blis"},
+            "--against: found \"blis\", expected onednn or openblas"},
            {{"gemm", "--cache", "warm"}, "--cache"},
            {{"gemm", "--threads", "0"}, "--threads"},
            {{"gemm", "--format", "xml"}, "--format"},
@@ -215,6 +225,11 @@ TEST(Bench, WhatCannotBeUnderstood) {
     EXPECT_NE(done.err.find(c.message), std::string::npos) << done.err;
   }
   EXPECT_EQ(bench({"gemm", "--isa", "sse2"}).exit_code, 1);
+  const Finished absent =
+      run({.arguments = {LINNET_PROGRAM, "bench", "gemm", "--against", "openblas"},
+           .environment = {{"LINNET_OPENBLAS", "/absent.so"}}});
+  EXPECT_EQ(absent.exit_code, 1);
+  EXPECT_NE(absent.err.find("/absent.so"), std::string::npos) << absent.err;
   EXPECT_EQ(bench({"model", "--model", "absent"}).exit_code, 1);
   EXPECT_EQ(bench({"model", "--random", "minilm", "-p", "513", "-r", "1"}).exit_code, 1);
 }

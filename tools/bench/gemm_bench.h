@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "tools/bench/gemm_case.h"
+#include "tools/bench/opponent.h"
 #include "tools/bench/record.h"
 #include "tools/bench/shapes.h"
 
@@ -17,6 +18,7 @@ struct GemmBench {
   std::vector<bool> cold;          // weights
   std::vector<PageSize> pages;
   std::vector<int> threads;
+  std::vector<const OpponentLibrary*> against;  // after the levels, on one thread
   int repetitions = 1;
 
   std::int64_t cases() const;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "tools/bench/onednn_layer.h"
+#include "tools/bench/openblas.h"
 #include "tools/cli/exit_code.h"
 #include "weights/base/text.h"
 
@@ -72,6 +74,20 @@ std::vector<Product> products(const cli::Option& option, std::string_view list) 
       refuse(option, word, "NxK" + names);
     }
     add(p);
+  }
+  return out;
+}
+
+std::vector<const OpponentLibrary*> libraries(const cli::Option& option, std::string_view list) {
+  std::vector<const OpponentLibrary*> out;
+  for (const std::string& word : words(option, list)) {
+    if (word == kOneDnnLayers.name) {
+      out.push_back(&kOneDnnLayers);
+    } else if (word == kOpenBlas.name) {
+      out.push_back(&kOpenBlas);
+    } else {
+      refuse(option, word, "onednn or openblas");
+    }
   }
   return out;
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tools/bench/gemm_case.h"
+#include "tools/bench/opponent.h"
 #include "tools/bench/shapes.h"
 #include "tools/cli/option.h"
 
@@ -21,6 +22,9 @@ std::vector<std::int64_t> integers(const cli::Option& option, std::string_view l
 /// "768x3072" is a product with 768 outputs and 3072 inputs; a name of kNamedProducts is all of its
 /// layers. A product that comes again is left out.
 std::vector<Product> products(const cli::Option& option, std::string_view list);
+
+/// "onednn", "openblas".
+std::vector<const OpponentLibrary*> libraries(const cli::Option& option, std::string_view list);
 
 std::vector<NumberType> number_types(const cli::Option& option, std::string_view list);
 

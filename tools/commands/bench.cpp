@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
@@ -49,6 +50,13 @@ constexpr Option kPages{.name = "pages",
                         .help = "gemm: pages of the operands, where the system gives large ones.",
                         .fallback = "2m",
                         .choices = "4k|2m|both"};
+constexpr Option kAgainst{
+    .name = "against",
+    .kind = Kind::kText,
+    .value = "LIST",
+    .help =
+        "gemm: other libraries in turn with ours, of onednn and openblas (f32), on one thread. "
+        "The environment's LINNET_OPENBLAS names another file than libopenblas.so.0."};
 constexpr Option kBenchModel{.name = "model",
                              .kind = Kind::kDirectory,
                              .value = "DIR",
@@ -105,15 +113,15 @@ constexpr Option kFormat{.name = "format",
                          .fallback = "table",
                          .choices = bench::kFormats};
 
-constexpr const Option* kGemmOnly[] = {&kType, &kRows, &kShape, &kCache, &kPages};
+constexpr const Option* kGemmOnly[] = {&kType, &kRows, &kShape, &kCache, &kPages, &kAgainst};
 constexpr const Option* kModelOnly[] = {&kBenchModel,      &kRandom,      &kBatchSize,
                                         &kPrompt,          &kBatchTokens, &kFollowSymlinks,
                                         &kNoFollowSymlinks};
 constexpr const Option* kOptions[] = {
-    &kType,       &kRows,       &kShape,          &kCache,           &kPages,
-    &kBenchModel, &kRandom,     &kBatchSize,      &kPrompt,          &kBatchTokens,
-    &kThreadList, &kIsaList,    &kRepetitions,    &kFormat,          &kOutput,
-    &kForce,      &kNoProgress, &kFollowSymlinks, &kNoFollowSymlinks};
+    &kType,        &kRows,       &kShape,      &kCache,          &kPages,
+    &kAgainst,     &kBenchModel, &kRandom,     &kBatchSize,      &kPrompt,
+    &kBatchTokens, &kThreadList, &kIsaList,    &kRepetitions,    &kFormat,
+    &kOutput,      &kForce,      &kNoProgress, &kFollowSymlinks, &kNoFollowSymlinks};
 
 /// Throws for options of the other benchmark.
 void refuse(const cli::Arguments& args, std::span<const Option* const> others,
@@ -162,6 +170,9 @@ bench::GemmBench gemm_of(const cli::Arguments& args) {
   if (cache != "hot") what.cold.push_back(true);
   if (pages != "2m") what.pages.push_back(bench::PageSize::k4K);
   if (pages != "4k") what.pages.push_back(bench::PageSize::k2M);
+  if (args.given(kAgainst)) what.against = bench::libraries(kAgainst, args.text(kAgainst));
+  const kernels::Isa most = *std::max_element(what.isas.begin(), what.isas.end());
+  for (const bench::OpponentLibrary* library : what.against) library->cap(most);
   return what;
 }
 
@@ -273,6 +284,8 @@ constinit const cli::Command kBench{
         "linnet bench gemm --shape bert-base --cache both\n"
         "# every instruction-set level, for a spreadsheet\n"
         "linnet bench gemm --isa all --rows 1,128 --format csv --output levels.csv\n"
+        "# beside other libraries; above 1 in the column \"to first\" they are slower\n"
+        "linnet bench gemm --against onednn,openblas --type f32\n"
         "# a model on one and on two threads\n"
         "linnet bench model --model DIR --threads 1,2 --batch-size 1,8,32 --n-prompt 16,128\n"
         "# a well-known shape without a download\n"

@@ -20,15 +20,13 @@ class Opponent {
 /// A library that computes products.
 struct OpponentLibrary {
   const char* name;
-  bool (*takes)(NumberType type);
-  /// Once, before anything else: only the instructions that level `isa` has too.
+  bool (*takes)(NumberType type, Epilogue epilogue);
+  /// Once, before anything else: only the instructions that level `isa` has too. Throws
+  /// kUnsupported where the library is not there.
   void (*cap)(kernels::Isa isa);
   std::string (*version)();
   /// The same numbers as `ours`, which has run once and stays alive.
   std::unique_ptr<Opponent> (*make)(const GemmProblem& problem, const GemmCase& ours);
 };
-
-/// The library with this name ("onednn"), null when there is none here.
-const OpponentLibrary* find_opponent(const std::string& name);
 
 }  // namespace linnet::bench
