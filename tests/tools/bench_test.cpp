@@ -100,7 +100,8 @@ TEST(Bench, OtherLibrariesTakeTheirTurn) {
   for (const std::string library : {"onednn", "openblas"}) {
     if (bench(words(library.c_str())).exit_code != 0) continue;  // not on this machine
     std::set<std::string> types;
-    for (const ordered_json& row : json_of(words(library.c_str()))["rows"]) {
+    const ordered_json document = json_of(words(library.c_str()));
+    for (const ordered_json& row : document["rows"]) {
       if (row["library"] == "linnet") continue;
       EXPECT_EQ(row["library"], library);
       EXPECT_EQ(row["n_threads"], 1);
@@ -143,6 +144,35 @@ TEST(Bench, ModelOfAShapeAsJson) {
     EXPECT_GT(row["model_size"], 4 * 10'000'000);  // 10.6 million numbers without the vocabulary
     EXPECT_GT(row["rss_peak"], row["rss_before"]);
   }
+}
+
+TEST(Bench, PrecisionsTakeTurnsWithFp32) {
+  const std::vector<std::string> words = {
+      "model", "--random",    "minilm",    "--batch-size",  "2",        "-p",  "9", "-t", "1", "-r",
+      "3",     "--precision", "int8,bf16", "--no-progress", "--format", "json"};
+  const Finished done = bench(words);
+  ASSERT_EQ(done.exit_code, 0) << done.err;
+  const ordered_json rows = ordered_json::parse(done.out)["rows"];
+  ASSERT_EQ(rows.size(), 3U);
+  const char* const formats[] = {"fp32", "int8", "bf16"};
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(rows[i]["number_format"], formats[i]);
+    EXPECT_GT(rows[i]["cosine"], 0.98);
+    EXPECT_LE(rows[i]["cosine"], 1 + 1e-9);
+    // What is slower is said, and nothing else.
+    const std::string note = std::string(formats[i]) + " is slower than fp32";
+    EXPECT_EQ(done.err.find(note) != std::string::npos, i > 0 && rows[i]["ratio_p25"] > 1.0)
+        << done.err;
+  }
+  EXPECT_EQ(rows[0]["ratio_p25"], 1.0);
+  EXPECT_LT(rows[1]["model_size"], rows[0]["model_size"]);
+  EXPECT_LT(rows[1]["cosine"], 1.0);
+  // A level whose BF16 is the reference is slower with it.
+  const Finished slow = bench({"model", "--random", "minilm", "--batch-size", "1", "-p", "64", "-t",
+                               "1", "-r", "3", "--precision", "bf16", "--isa", "avx2"});
+  EXPECT_NE(slow.err.find("note: bf16 is slower than fp32 at level avx2, 1 threads, 1 x 64 tokens"),
+            std::string::npos)
+      << slow.err;
 }
 
 TEST(Bench, EveryFormatHasEveryRow) {
@@ -215,6 +245,9 @@ TEST(Bench, WhatCannotBeUnderstood) {
            {{"gemm", "--format", "xml"}, "--format"},
            {{"gemm", "--random", "minilm"}, "bench gemm has no option --random"},
            {{"model", "--random", "minilm", "--rows", "1"}, "bench model has no option --rows"},
+           {{"model", "--random", "minilm", "--precision", "fp16"},
+            "--precision: found \"fp16\", expected fp32, bf16 or int8"},
+           {{"gemm", "--precision", "bf16"}, "bench gemm has no option --precision"},
            {{"model"}, "--model DIR or --random NAME"},
            {{"model", "--random", "gpt5"}, "--random"},
            {{"model", "--random", "minilm", "--model", "x"}, "not both"},

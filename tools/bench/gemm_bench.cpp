@@ -68,15 +68,6 @@ std::vector<Competitor> competitors(const GemmBench& bench, GemmProblem p, int t
   return all;
 }
 
-/// Paired in each turn, the lower quartile of this one's time to the first one's.
-double ratio(const Samples& samples, const Samples& first) {
-  Samples ratios;
-  for (std::size_t i = 0; i < samples.ns.size(); ++i) {
-    ratios.ns.push_back(samples.ns[i] / first.ns[i]);
-  }
-  return ratios.quantile(0.25);
-}
-
 /// "same bits" as the reference, "near" it (BF16), or how far from ours (other libraries).
 std::string result(const Competitor& c, NumberType type, const Competitor& last) {
   if (c.theirs != nullptr) {
@@ -109,7 +100,7 @@ Record row_of(const GemmProblem& p, const std::vector<Competitor>& all, const Co
           {"p25_ns", p25},
           {"p50_ns", c.samples.quantile(0.5)},
           {"p25_us", p25 * 1e-3, "us", 2},
-          {"ratio_p25", ratio(c.samples, all.front().samples), "to first", 3},
+          {"ratio_p25", paired(c.samples, all.front().samples).quantile(0.25), "to first", 3},
           {"gops", gops, "GOP/s"},
           {"peak_gops", c.peak * threads, "peak"},
           {"peak_share", gops / (c.peak * threads), "share", 3},

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "tools/bench/model_bench.h"
 #include "tools/bench/onednn_layer.h"
 #include "tools/bench/openblas.h"
 #include "tools/cli/exit_code.h"
@@ -74,6 +75,19 @@ std::vector<Product> products(const cli::Option& option, std::string_view list) 
       refuse(option, word, "NxK" + names);
     }
     add(p);
+  }
+  return out;
+}
+
+std::vector<Precision> precisions(const cli::Option& option, std::string_view list) {
+  constexpr Precision kOthers[] = {Precision::kBfloat16, Precision::kInt8};
+  std::vector<Precision> out = {Precision::kFloat32};
+  for (const std::string& word : words(option, list)) {
+    if (word == name(Precision::kFloat32)) continue;
+    const auto* other = std::find_if(std::begin(kOthers), std::end(kOthers),
+                                     [&](Precision p) { return word == name(p); });
+    if (other == std::end(kOthers)) refuse(option, word, "fp32, bf16 or int8");
+    if (std::find(out.begin(), out.end(), *other) == out.end()) out.push_back(*other);
   }
   return out;
 }

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/core/context.h"
 #include "tools/bench/gemm_case.h"
 #include "tools/bench/opponent.h"
 #include "tools/bench/shapes.h"
@@ -22,6 +23,9 @@ std::vector<std::int64_t> integers(const cli::Option& option, std::string_view l
 /// "768x3072" is a product with 768 outputs and 3072 inputs; a name of kNamedProducts is all of its
 /// layers. A product that comes again is left out.
 std::vector<Product> products(const cli::Option& option, std::string_view list);
+
+/// "fp32", "bf16", "int8". Others than fp32 come after it, which is put before them.
+std::vector<Precision> precisions(const cli::Option& option, std::string_view list);
 
 /// "onednn", "openblas".
 std::vector<const OpponentLibrary*> libraries(const cli::Option& option, std::string_view list);

@@ -13,6 +13,7 @@ struct ModelBench {
   std::filesystem::path directory;
   weights::OpenOptions open = {};
   std::string model_name;
+  std::vector<Precision> precisions;  // take turns in each combination of the others
   std::vector<kernels::Isa> isas;
   std::vector<int> threads;
   std::vector<std::int64_t> batch_sizes;  // sequences
@@ -23,9 +24,16 @@ struct ModelBench {
   std::int64_t cases() const;
 };
 
+/// "fp32", "bf16", "int8".
+const char* name(Precision precision);
+
 /// A row for each case: the encoder without its head on random ids, tokenization excluded. `done`
 /// as in run(GemmBench). Throws what loading throws, and kInvalidArgument for a length that the
 /// model does not take.
 std::vector<Record> run(const ModelBench& bench, const std::function<void(std::int64_t)>& done);
+
+/// What `rows` of run(ModelBench) say against their precision: a sentence for each row that is
+/// slower than the FP32 of the same work.
+std::vector<std::string> slower_than_fp32(const std::vector<Record>& rows);
 
 }  // namespace linnet::bench

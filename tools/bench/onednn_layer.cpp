@@ -39,15 +39,12 @@ class OneDnnLayers final : public Opponent {
   }
 
   void run() override {
-    const LinnetOneDnnRunArgs args = {.M = p_.M,
-                                      .x = x_.empty() ? operands_.x : x_.data(),
-                                      .ldx = x_.empty() ? operands_.ldx : p_.K,
-                                      .x_scale = x_.empty() ? nullptr : x_scale_.data(),
-                                      .y = y_.data(),
-                                      .ldy = p_.N,
-                                      .activation = 0,
-                                      .residual = nullptr,
-                                      .ld_residual = 0};
+    LinnetOneDnnRunArgs args = {};
+    args.M = p_.M;
+    args.x = x_.empty() ? operands_.x : x_.data();
+    args.ldx = x_.empty() ? operands_.ldx : p_.K;
+    args.x_scale = x_.empty() ? nullptr : x_scale_.data();
+    args.y = y_.data(), args.ldy = p_.N;
     layers_[turn_++ % layers_.size()].run(alone_, args);
   }
 

@@ -33,4 +33,11 @@ struct Samples {
   }
 };
 
+/// The ratios of times that were taken in the same turns.
+inline Samples paired(const Samples& a, const Samples& b) {
+  Samples ratios;
+  for (std::size_t i = 0; i < a.ns.size(); ++i) ratios.ns.push_back(a.ns[i] / b.ns[i]);
+  return ratios;
+}
+
 }  // namespace linnet::bench

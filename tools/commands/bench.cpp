@@ -87,6 +87,14 @@ constexpr Option kBatchTokens{
     .letter = "b",
     .low = 1,
     .high = 1 << 20};
+constexpr Option kPrecisionList{
+    .name = "precision",
+    .kind = Kind::kText,
+    .value = "LIST",
+    .help =
+        "model: number formats, of fp32, bf16 and int8 (quantised while loading). fp32 is always "
+        "measured beside the others, and what is slower than it here is said.",
+    .fallback = "fp32"};
 constexpr Option kThreadList{
     .name = "threads",
     .kind = Kind::kText,
@@ -114,14 +122,14 @@ constexpr Option kFormat{.name = "format",
                          .choices = bench::kFormats};
 
 constexpr const Option* kGemmOnly[] = {&kType, &kRows, &kShape, &kCache, &kPages, &kAgainst};
-constexpr const Option* kModelOnly[] = {&kBenchModel,      &kRandom,      &kBatchSize,
-                                        &kPrompt,          &kBatchTokens, &kFollowSymlinks,
-                                        &kNoFollowSymlinks};
+constexpr const Option* kModelOnly[] = {&kBenchModel,     &kRandom,          &kBatchSize,
+                                        &kPrompt,         &kBatchTokens,     &kPrecisionList,
+                                        &kFollowSymlinks, &kNoFollowSymlinks};
 constexpr const Option* kOptions[] = {
-    &kType,        &kRows,       &kShape,      &kCache,          &kPages,
-    &kAgainst,     &kBenchModel, &kRandom,     &kBatchSize,      &kPrompt,
-    &kBatchTokens, &kThreadList, &kIsaList,    &kRepetitions,    &kFormat,
-    &kOutput,      &kForce,      &kNoProgress, &kFollowSymlinks, &kNoFollowSymlinks};
+    &kType,       &kRows,           &kShape,           &kCache,  &kPages,       &kAgainst,
+    &kBenchModel, &kRandom,         &kBatchSize,       &kPrompt, &kBatchTokens, &kPrecisionList,
+    &kThreadList, &kIsaList,        &kRepetitions,     &kFormat, &kOutput,      &kForce,
+    &kNoProgress, &kFollowSymlinks, &kNoFollowSymlinks};
 
 /// Throws for options of the other benchmark.
 void refuse(const cli::Arguments& args, std::span<const Option* const> others,
@@ -187,6 +195,7 @@ bench::ModelBench model_of(const cli::Arguments& args) {
   what.open = open_options(args);
   what.batch_sizes = bench::integers(kBatchSize, args.text(kBatchSize), 1, 1 << 16);
   what.lengths = bench::integers(kPrompt, args.text(kPrompt), 1, 1 << 16);
+  what.precisions = bench::precisions(kPrecisionList, args.text(kPrecisionList));
   what.tokens_per_pass = args.maybe_integer(kBatchTokens).value_or(0);
   what.threads = threads_of(args, available_threads());
   what.isas = levels_of(args);
@@ -260,6 +269,9 @@ int run(const cli::Arguments& args, cli::Console& console) {
     io::Progress progress(show, "cases", console.log);
     document = is_gemm ? measure_gemm(args, progress) : measure_model(args, progress);
   }
+  if (!is_gemm) {
+    for (const std::string& what : bench::slower_than_fp32(document.rows)) console.log.note(what);
+  }
   const std::string text = bench::render(document, bench::format_of(args.text(kFormat)));
   io::write_to(to, console.out, [&text](const io::Sink& sink) { sink(text); });
   return cli::kDone;
@@ -278,7 +290,8 @@ constinit const cli::Command kBench{
         "without tokenization and head. Lists multiply. Rates are taken at the lower quartile of "
         "the samples: other programs disturb a shared machine, so compare ratios within one run "
         "only. Before a speed is written its result is checked: samples of a product against the "
-        "reference level, a sequence alone against the same one in the batch, bit for bit.",
+        "reference level, a sequence alone against the same one in the batch, bit for bit, and "
+        "against FP32.",
     .examples =
         "# how near the products of BERT come to the limit of this machine\n"
         "linnet bench gemm --shape bert-base --cache both\n"
@@ -288,6 +301,8 @@ constinit const cli::Command kBench{
         "linnet bench gemm --against onednn,openblas --type f32\n"
         "# a model on one and on two threads\n"
         "linnet bench model --model DIR --threads 1,2 --batch-size 1,8,32 --n-prompt 16,128\n"
+        "# does this machine gain from BF16 and INT8?\n"
+        "linnet bench model --random distilbert --precision bf16,int8\n"
         "# a well-known shape without a download\n"
         "linnet bench model --random distilbert\n",
     .options = kOptions,
