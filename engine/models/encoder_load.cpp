@@ -307,13 +307,7 @@ EncoderModel load_encoder(weights::Checkpoint checkpoint, const LoadOptions& opt
                  .unaligned = {},
                  .account = std::move(map.account),
                  .warnings = std::move(map.warnings)};
-  if (m.backend == Backend::kOneDnn) {
-    if (m.precision == Precision::kInt8) {
-      throw Error(ErrorCode::kUnsupported,
-                  "oneDNN backend: a model in INT8 is computed by linnet only");
-    }
-    m.onednn.plugin = onednn::Plugin::open();
-  }
+  if (m.backend == Backend::kOneDnn) m.onednn.plugin = onednn::Plugin::open();
   m.parameters =
       Block(parameter_bytes(d, m.kernels, options.precision, m.backend, options.packed_weights));
   Layout layout(m.parameters.data());

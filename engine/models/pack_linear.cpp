@@ -40,6 +40,7 @@ std::int64_t packed_bytes(const kernels::KernelTable& kernels, LinearKind kind, 
       return packed_bytes_s8(N, K);
     case LinearKind::kOneDnnFloat32:
     case LinearKind::kOneDnnBfloat16:
+    case LinearKind::kOneDnnInt8:
       return 0;
   }
   return 0;
@@ -56,6 +57,7 @@ std::int64_t column_step(const kernels::KernelTable& kernels, LinearKind kind) {
       return kernels::kPanelS8;
     case LinearKind::kOneDnnFloat32:
     case LinearKind::kOneDnnBfloat16:
+    case LinearKind::kOneDnnInt8:
       break;
   }
   return 1;
@@ -70,6 +72,24 @@ const float* weights_of(Threads& threads, const LinearPlace& place,
   return reinterpret_cast<const float*>(staged.data() != nullptr ? staged.data()
                                                                  : parts[0].bytes.data());
 }
+
+// Weights as quantize_channels_s8() makes them, each row padded with 0 to padded_k(K).
+struct QuantizedRows {
+  Block w, scale;  // [N, padded_k(K)], [N]
+
+  QuantizedRows(Threads& threads, const float* rows, std::int64_t N, std::int64_t K)
+      : w(N * kernels::padded_k(K)), scale(N * static_cast<std::int64_t>(sizeof(float))) {
+    const std::int64_t ld = kernels::padded_k(K);
+    auto* q = reinterpret_cast<std::int8_t*>(w.data());
+    auto* scales = reinterpret_cast<float*>(scale.data());
+    parallel_for(threads, N, 1, [&](std::int64_t begin, std::int64_t end, int) {
+      for (std::int64_t n = begin; n < end; ++n) {
+        quantize_channels_s8(q + n * ld, scales + n, rows + n * K, 1, K);
+        std::fill(q + n * ld + K, q + (n + 1) * ld, std::int8_t{0});
+      }
+    });
+  }
+};
 
 }  // namespace
 
@@ -139,6 +159,7 @@ void pack_linear(const kernels::KernelTable& kernels, Threads& threads, const Li
                                n_end);
       case LinearKind::kOneDnnFloat32:
       case LinearKind::kOneDnnBfloat16:
+      case LinearKind::kOneDnnInt8:
         return;  // pack_in_onednn()
     }
   });
@@ -151,8 +172,17 @@ Linear pack_in_onednn(OneDnnLayers& onednn, Threads& threads, const LinearPlace&
   args.type = place.kind == LinearKind::kOneDnnBfloat16 ? kLinnetOneDnnBf16 : kLinnetOneDnnF32;
   args.N = place.N;
   args.K = place.K;
-  args.weights = weights_of(threads, place, parts, staged);
+  const float* rows = weights_of(threads, place, parts, staged);
+  args.weights = rows;
   args.bias = place.bias;
+  std::optional<QuantizedRows> quantised;
+  if (place.kind == LinearKind::kOneDnnInt8) {
+    quantised.emplace(threads, rows, place.N, place.K);
+    args.type = kLinnetOneDnnS8;
+    args.K = kernels::padded_k(place.K);  // as the rows of x are
+    args.weights = quantised->w.data();
+    args.weight_scale = reinterpret_cast<const float*>(quantised->scale.data());
+  }
   Linear layer = place.view();
   layer.onednn = &onednn.layers.emplace_back(*onednn.plugin, args);
   return layer;

@@ -11,14 +11,14 @@
 
 namespace linnet {
 
-/// Layers of this kind compute in this precision with this backend; of kInt8 with linnet's alone.
+/// Layers of this kind compute in this precision with this backend.
 constexpr LinearKind linear_kind(Precision precision, Backend backend = Backend::kLinnet) {
   const bool onednn = backend == Backend::kOneDnn;
   switch (precision) {
     case Precision::kBfloat16:
       return onednn ? LinearKind::kOneDnnBfloat16 : LinearKind::kBfloat16;
     case Precision::kInt8:
-      return LinearKind::kInt8;
+      return onednn ? LinearKind::kOneDnnInt8 : LinearKind::kInt8;
     case Precision::kFloat32:
       break;
   }

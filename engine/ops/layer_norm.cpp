@@ -43,6 +43,7 @@ Operand layer_norm(const Context& ctx, Mat<float> x, const LayerNorm& w, const L
         return ctx.kernels.round_rows_bf16(to.rounded(begin), to.ld, rows.data, rows.ld, rows.rows,
                                            rows.cols);
       case LinearKind::kInt8:
+      case LinearKind::kOneDnnInt8:
         return ctx.kernels.layer_norm_s8({.y = rows.data,
                                           .q = to.quantised(begin),
                                           .ldq = to.ld,
@@ -53,7 +54,7 @@ Operand layer_norm(const Context& ctx, Mat<float> x, const LayerNorm& w, const L
                                           .M = rows.rows,
                                           .D = rows.cols,
                                           .eps = w.eps,
-                                          .shift = ctx.kernels.gemm_s8.shift,
+                                          .shift = to.shift,
                                           .transform = consumer.transform,
                                           .scratch = to.scratch + thread * to.ld});
     }

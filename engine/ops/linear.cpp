@@ -74,6 +74,12 @@ void linear_int8(const Context& ctx, Mat<float> y, const Operand& x, const Linea
   for_each_slice(ctx, args, kernels::kPanelS8, ctx.kernels.gemm_s8.run);
 }
 
+// linnet's own activation, for an INT8 layer of oneDNN.
+void activate(const void* table, float* y, std::int64_t n, std::int32_t activation) {
+  static_cast<const kernels::KernelTable*>(table)->activate_f32(
+      y, y, n, static_cast<kernels::Activation>(activation));
+}
+
 void linear_onednn(const Context& ctx, Mat<float> y, const Operand& x, const Linear& w,
                    const LinearEpilogue& epilogue) {
   LinnetOneDnnRunArgs args{};
@@ -83,6 +89,13 @@ void linear_onednn(const Context& ctx, Mat<float> y, const Operand& x, const Lin
   if (w.kind == LinearKind::kOneDnnBfloat16) {
     args.x = x.rounded(0);
     args.ldx = x.ld;
+  }
+  if (w.kind == LinearKind::kOneDnnInt8) {
+    args.x = x.quantised(0);
+    args.ldx = x.ld;
+    args.x_scale = x.scale;
+    args.activate = activate;
+    args.kernels = &ctx.kernels;
   }
   args.y = y.data;
   args.ldy = y.ld;
@@ -107,6 +120,7 @@ void linear(const Context& ctx, Mat<float> y, const Operand& x, const Linear& w,
       return linear_int8(ctx, y, x, w, epilogue);
     case LinearKind::kOneDnnFloat32:
     case LinearKind::kOneDnnBfloat16:
+    case LinearKind::kOneDnnInt8:
       return linear_onednn(ctx, y, x, w, epilogue);
   }
 }

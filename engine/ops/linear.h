@@ -15,14 +15,16 @@ enum class LinearKind {
   kInt8,            ///< KernelTable::gemm_s8; x is quantised in Context::scratch
   kOneDnnFloat32,   ///< a layer of the oneDNN plug-in
   kOneDnnBfloat16,  ///< the same; x is rounded in Context::scratch
+  kOneDnnInt8,      ///< the same; x is quantised in Context::scratch. The bits of kInt8
 };
 
 constexpr bool is_onednn(LinearKind kind) {
-  return kind == LinearKind::kOneDnnFloat32 || kind == LinearKind::kOneDnnBfloat16;
+  return kind == LinearKind::kOneDnnFloat32 || kind == LinearKind::kOneDnnBfloat16 ||
+         kind == LinearKind::kOneDnnInt8;
 }
 
 /// A dense layer: weight [N, K], packed as its kind says for the level it was loaded at (see
-/// models/pack_linear.h), and bias [N] or null. oneDNN holds both of its layers.
+/// models/pack_linear.h), and bias [N] or null. oneDNN holds all of its layers.
 struct Linear {
   const std::byte* packed = nullptr;
   const float* bias = nullptr;
@@ -46,13 +48,14 @@ constexpr std::int64_t linear_scratch_bytes(LinearKind kind, int threads, std::i
     case LinearKind::kBfloat16:
     case LinearKind::kOneDnnBfloat16:
       return T * kernels::padded_k_bf16(K) * 2;
-    case LinearKind::kInt8:  // the rows, their scales, and a transformed row for each thread
+    case LinearKind::kInt8:
+    case LinearKind::kOneDnnInt8:  // the rows, their scales, and a transformed row for each thread
       return T * kernels::padded_k(K) + (T + 15) / 16 * 64 + threads * kernels::padded_k(K) * 4;
   }
   return 0;
 }
 
-/// The rows of x [T, K] as one layer's product reads them: of kInt8 and kBfloat16 also quantised or
+/// The rows of x [T, K] as one layer's product reads them: for INT8 and BF16 also quantised or
 /// rounded, in memory that stays theirs until another operand is prepared in it.
 struct Operand {
   Operand() = default;  // four numbers in braces are a Mat, not an operand
@@ -60,8 +63,9 @@ struct Operand {
   LinearKind kind = LinearKind::kFloat32;
   std::byte* rows = nullptr;  // [T, ld] elements of the kind
   std::int64_t ld = 0;
-  float* scale = nullptr;    // [T], of kInt8
-  float* scratch = nullptr;  // [threads, padded_k(K)], of kInt8
+  float* scale = nullptr;    // [T], of INT8
+  float* scratch = nullptr;  // [threads, padded_k(K)], of INT8
+  std::uint8_t shift = 0;    // of the bytes of INT8: GemmS8::shift, or 0 for oneDNN
 
   std::uint8_t* quantised(std::int64_t t) const {
     return reinterpret_cast<std::uint8_t*>(rows) + t * ld;

@@ -30,7 +30,7 @@ void quantise(const Context& ctx, const Operand& to, const kernels::RowTransform
                                                .ldx = to.x.ld,
                                                .M = end - begin,
                                                .K = K,
-                                               .shift = ctx.kernels.gemm_s8.shift,
+                                               .shift = to.shift,
                                                .transform = transform,
                                                .scratch = to.scratch + thread * to.ld});
                });
@@ -55,7 +55,9 @@ Operand place_operand(const Context& ctx, Mat<const float> x, const Linear& cons
       to.ld = kernels::padded_k_bf16(x.cols);
       break;
     case LinearKind::kInt8:
+    case LinearKind::kOneDnnInt8:
       to.ld = kernels::padded_k(x.cols);
+      to.shift = consumer.kind == LinearKind::kInt8 ? ctx.kernels.gemm_s8.shift : std::uint8_t{0};
       to.scale = reinterpret_cast<float*>(to.rows + x.rows * to.ld);
       to.scratch = to.scale + (x.rows + 15) / 16 * 16;
       break;
@@ -74,6 +76,7 @@ Operand prepare(const Context& ctx, Mat<const float> x, const Linear& consumer) 
       round(ctx, to);
       break;
     case LinearKind::kInt8:
+    case LinearKind::kOneDnnInt8:
       quantise(ctx, to, consumer.transform);
       break;
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/core/context.h"
+#include "engine/models/encoder_model.h"
 #include "engine/tasks/embedder.h"
 #include "tests/engine/backends/onednn.h"
 #include "tests/support/data.h"
@@ -61,6 +62,33 @@ TEST(OneDnnModel, Bfloat16IsNearAndIsWhatLinnetsIs) {
   EXPECT_GE(to_float32, 0.9998);
   EXPECT_LT(to_float32, 0.9999999) << "nothing was rounded";
   EXPECT_GE(cosine(got, embed(Precision::kBfloat16, Backend::kLinnet)), 0.9999);
+}
+
+// Sums of INT8 are exact, and what follows them is linnet's.
+TEST(OneDnnModel, Int8HasTheBytesOfLinnets) {
+  LINNET_NEEDS_ONEDNN(plugin);
+  LINNET_NEEDS(test::minilm_dir());
+  LoadOptions load;
+  load.isa = choose_isa();
+  load.precision = Precision::kInt8;
+  load.backend = Backend::kOneDnn;
+  try {
+    const EncoderModel model = load_encoder(weights::Checkpoint(test::minilm_dir()), load);
+    for (const EncoderLayer& layer : model.weights.layers) {
+      for (const Linear* w :
+           {&layer.qkv, &layer.attention_output, &layer.intermediate, &layer.output}) {
+        EXPECT_EQ(w->kind, LinearKind::kOneDnnInt8);
+        EXPECT_NE(w->onednn, nullptr);
+      }
+    }
+  } catch (const Error& e) {
+    GTEST_SKIP() << e.what();
+  }
+  const auto want = embed(Precision::kInt8, Backend::kLinnet);
+  EXPECT_EQ(embed(Precision::kInt8, Backend::kOneDnn), want);
+  const double to_float32 = cosine(want, embed(Precision::kFloat32, Backend::kLinnet));
+  EXPECT_GE(to_float32, 0.99);
+  EXPECT_LT(to_float32, 0.999999) << "nothing was quantised";
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <tuple>
 #include <vector>
 
+#include "engine/models/pack_linear.h"
 #include "kernels/kernel_table.h"
 #include "tests/engine/backends/onednn.h"
 #include "tests/support/guarded_buffer.h"
@@ -308,6 +309,45 @@ TEST(OneDnn, Int8EpiloguesHaveTheBitsOfNative) {
       }
     }
   }
+}
+
+// A layer of each INT8 kind from the same floats; K is no multiple of what rows are padded to.
+TEST(OneDnn, Int8LayersOfBothBackendsHaveTheSameBits) {
+  LINNET_NEEDS_ONEDNN(plugin);
+  constexpr std::int64_t T = 37, N = 100, K = 70;
+  const kernels::KernelTable table = kernels::make_table(kernels::supported_isas().back());
+  Threads threads(2);
+  std::vector<float> w = Product::numbers(N * K, 1), x = Product::numbers(T * K, 2);
+  const std::vector<float> bias = Product::numbers(N, 3), residual = Product::numbers(T * N, 4);
+  const std::int64_t shape[] = {N, K};
+  const weights::TensorView tensor = {
+      .name = "w", .shape = shape, .bytes = std::as_bytes(std::span(w))};
+
+  OneDnnLayers layers;
+  layers.plugin = plugin;
+  std::vector<std::vector<float>> results;
+  for (const Backend backend : {Backend::kLinnet, Backend::kOneDnn}) {
+    const LinearKind kind = linear_kind(Precision::kInt8, backend);
+    const Placed<LinearPlace> place(table, kind, N, K);
+    std::copy(bias.begin(), bias.end(), place->bias);
+    Linear layer = place->view();
+    try {
+      if (is_onednn(kind)) {
+        layer = pack_in_onednn(layers, threads, *place, {&tensor, 1});
+      } else {
+        pack_linear(table, threads, *place, {&tensor, 1});
+      }
+    } catch (const Error& e) {
+      GTEST_SKIP() << e.what();
+    }
+    const Block scratch(linear_scratch_bytes(kind, 2, T, K));
+    std::vector<float>& y = results.emplace_back(residual);
+    const Mat<float> out{y.data(), T, N, N};
+    linear({table, threads, {scratch.data(), scratch.bytes()}}, out, {x.data(), T, K, K}, layer,
+           {.activation = Activation::kGelu, .residual = out});
+  }
+  EXPECT_TRUE(same_bits(results[1], results[0]));
+  EXPECT_NE(results[0], residual);
 }
 
 // With many inputs: partial sums must not overwrite what is still to be added.
