@@ -14,8 +14,8 @@ void activate(benchmark::State& state, const kernels::KernelTable& table) {
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(state.iterations() * kElements);
-  constexpr const char* kNames[] = {"none", "gelu", "gelu_tanh", "gelu_10", "quick_gelu",
-                                    "relu", "silu", "tanh",      "sigmoid"};
+  constexpr const char* kNames[] = {"none",       "gelu", "gelu_q", "gelu_tanh", "gelu_10",
+                                    "quick_gelu", "relu", "silu",   "tanh",      "sigmoid"};
   state.SetLabel(kNames[state.range(0)]);
 }
 
@@ -24,6 +24,6 @@ void activate(benchmark::State& state, const kernels::KernelTable& table) {
 
 int main(int argc, char** argv) {
   linnet::bench::register_levels("activate_f32", linnet::bench::activate,
-                                 [](auto* row) { row->ArgName("activation")->DenseRange(0, 8); });
+                                 [](auto* row) { row->ArgName("activation")->DenseRange(0, 9); });
   return linnet::bench::run_all(argc, argv);
 }

@@ -6,9 +6,9 @@
 // The elementwise functions, written once for every width: the same sequence of operations at every
 // level is what gives the same bits. Ops is the level's vector type with its few primitives:
 //   V              the vector                       splat(c)        c in every lane
-//   fma(a, b, c)   a·b + c, rounded once            min(a, b), max(a, b)   b when one is NaN
-//   select_less(a, b, yes, no)   a < b ? yes : no   abs(a), copysign(magnitude, sign)
-//   scale(p, t)    p·2^n, t = n + kRoundingMagic
+//   fma(a, b, c)   a·b + c, rounded once            negated_fma(a, b, c)   c - a·b, rounded once
+//   min(a, b), max(a, b)   b when one is NaN        abs(a), copysign(magnitude, sign)
+//   select_less(a, b, yes, no)   a < b ? yes : no   scale(p, t)   p·2^n, t = n + kRoundingMagic
 // Everything is in an anonymous namespace: each file that includes this has a copy compiled with
 // its own flags.
 namespace linnet::kernels {
@@ -45,6 +45,14 @@ template <class Ops>
   const V u = Ops::fma(t * t, Ops::splat(kGeluScale), Ops::splat(-1.0f));
   const V phi = Ops::fma(t, horner<Ops>(kGeluPolynomial, u), Ops::splat(0.5f));
   return x * Ops::max(Ops::splat(0.0f), phi);
+}
+
+template <class Ops>
+[[gnu::always_inline]] inline typename Ops::V gelu_q_of(typename Ops::V x) {
+  using V = typename Ops::V;
+  const V a = Ops::min(Ops::splat(kGeluQBound), Ops::abs(x));
+  const V p = horner<Ops>(kGeluQPolynomial, a), p2 = p * p, p4 = p2 * p2;
+  return Ops::negated_fma(p4 * p4, a, Ops::max(Ops::splat(0.0f), x));
 }
 
 template <class Ops>
@@ -127,6 +135,8 @@ template <class Ops, class Loop>
       return loop([](V x) { return gelu_of<Ops>(x); });
     case Activation::kGeluTanh:
       return loop([](V x) { return gelu_tanh_of<Ops>(x); });
+    case Activation::kGeluQ:
+      return loop([](V x) { return gelu_q_of<Ops>(x); });
     case Activation::kGelu10:
       return loop([](V x) { return gelu_10_of<Ops>(x); });
     case Activation::kQuickGelu:

@@ -81,11 +81,10 @@ def fma(a, b, c):
 def phi_in_floats(c, t, bound):
     """gelu_of() of kernels/formulas.h before the maximum with 0 and the product with x."""
     u = fma(to_float(t * t), to_float(2 / bound**2), -1)
-    s = to_float(u * u)
-    even, odd = c[-2], c[-1]
-    for i in range(len(c) - 4, -1, -2):
-        even, odd = fma(even, s, c[i]), fma(odd, s, c[i + 1])
-    return fma(t, fma(odd, u, even), mpf("0.5"))
+    p = c[-1]
+    for ck in reversed(c[:-1]):
+        p = fma(p, u, ck)
+    return fma(t, p, mpf("0.5"))
 
 
 def gelu_polynomial(bound, degree):
@@ -99,6 +98,17 @@ def gelu_polynomial(bound, degree):
     show(f"gelu, |t| <= {bound}", c, error)
 
 
+def gelu_q_polynomial(bound, degree):
+    """Phi(-a)^(1/8) as a polynomial in a: the root is nearly straight, so that few terms do. Error of gelu_q,
+    a·(p^8 - Phi(-a)); the margin of the weight keeps the slope at 0."""
+    phi = lambda a: mp.erfc(a / mp.sqrt(2)) / 2
+    weight = lambda a: (a + mpf("0.3")) * 8 * phi(a) ** (mpf(7) / 8)
+    c, _ = float_polynomial(lambda a: phi(a) ** (mpf(1) / 8), weight, mpf(0), bound, degree)
+    p = lambda a: sum(ck * a**k for k, ck in enumerate(c))
+    error = max(abs(a * (p(a) ** 8 - phi(a))) for a in (bound * i / 2000 for i in range(2001)))
+    show(f"gelu_q, a <= {bound}", c, error)
+
+
 def tanh_polynomial():
     """(tanh(x) - x)/x^3 as a polynomial in s = x^2, x <= 0.625, error relative to tanh."""
     x = lambda s: mp.sqrt(s)
@@ -110,4 +120,5 @@ def tanh_polynomial():
 if __name__ == "__main__":
     exp_polynomial()
     gelu_polynomial(mpf("5.25"), 13)
+    gelu_q_polynomial(mpf("5.5"), 5)
     tanh_polynomial()

@@ -47,6 +47,9 @@ struct VecOf {
   [[gnu::always_inline]] static V fma(const V& a, const V& b, const V& c) {
     return each<N>([&](int i) { return Vec::fma(a.v[i], b.v[i], c.v[i]); });
   }
+  [[gnu::always_inline]] static V negated_fma(const V& a, const V& b, const V& c) {
+    return each<N>([&](int i) { return Vec::negated_fma(a.v[i], b.v[i], c.v[i]); });
+  }
   [[gnu::always_inline]] static V min(const V& a, const V& b) {
     return each<N>([&](int i) { return Vec::min(a.v[i], b.v[i]); });
   }

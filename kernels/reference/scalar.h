@@ -12,6 +12,7 @@ struct Scalar {
   using V = float;
   static float splat(float c) { return c; }
   static float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+  static float negated_fma(float a, float b, float c) { return __builtin_fmaf(-a, b, c); }
   static float min(float a, float b) { return a < b ? a : b; }
   static float max(float a, float b) { return a > b ? a : b; }
   static float abs(float a) { return __builtin_fabsf(a); }

@@ -165,9 +165,9 @@ TEST_P(GemmF32Level, SameBitsForModelShapes) {
 
 TEST_P(GemmF32Level, EpilogueIsBiasThenActivationThenResidual) {
   for (const Activation activation :
-       {Activation::kNone, Activation::kGelu, Activation::kGeluTanh, Activation::kGelu10,
-        Activation::kQuickGelu, Activation::kRelu, Activation::kSilu, Activation::kTanh,
-        Activation::kSigmoid}) {
+       {Activation::kNone, Activation::kGelu, Activation::kGeluQ, Activation::kGeluTanh,
+        Activation::kGelu10, Activation::kQuickGelu, Activation::kRelu, Activation::kSilu,
+        Activation::kTanh, Activation::kSigmoid}) {
     for (const Residual residual : {Residual::kNone, Residual::kApart, Residual::kInPlace}) {
       for (const bool bias : {false, true}) {
         const Problem p = {.M = 10,

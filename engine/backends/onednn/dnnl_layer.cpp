@@ -72,6 +72,7 @@ void append_activation(dnnl::post_ops& ops, std::int32_t activation) {
     case Activation::kNone:
       return;
     case Activation::kGelu:
+    case Activation::kGeluQ:
       return append_eltwise(ops, algorithm::eltwise_gelu_erf, 0, 0);
     case Activation::kGeluTanh:
       return append_eltwise(ops, algorithm::eltwise_gelu_tanh, 0, 0);
