@@ -12,7 +12,7 @@
 namespace linnet::kernels {
 
 /// gelu: x/2·(1 + erf(x/√2)).  gelu_q: gelu within 2e-6 and 3e-5·|x|, an operation of its own for
-/// results that are only quantised, in half the time.  gelu_tanh: the tanh form with 0.044715.
+/// results that are only quantised, in 0.4 of its time.  gelu_tanh: the tanh form with 0.044715.
 /// gelu_10: clip(gelu, ±10). quick_gelu: x·sigmoid(1.702x).  silu: x·sigmoid(x).
 enum class Activation : std::int32_t {
   kNone,
@@ -114,7 +114,8 @@ struct TransformRowsF32Args {
 };
 using TransformRowsF32Fn = void (*)(const TransformRowsF32Args& args) noexcept;
 
-/// Quantises the rows of x [M, K], or, with a transform, what it makes of them (K64 elements):
+/// Quantises the rows of x [M, K], or what first an activation and then a transform (K64 elements)
+/// makes of them:
 ///   amax = max_k |x[m,k]|      inverse = amax >= kQuantizeMin ? 127 / amax : 0
 ///   scale[m] = amax / 127      q[m,k] = round_half_even(x[m,k] · inverse)
 /// A NaN or an infinity in a row makes its scale NaN; its q are then any numbers in -127 .. 127,
@@ -127,8 +128,9 @@ struct QuantizeRowsS8Args {
   std::int64_t ldx = 0;
   std::int64_t M = 0, K = 0;
   std::uint8_t shift = 0;  // 0 or 128: GemmS8::shift of the product that reads q
+  Activation activation = Activation::kNone;
   RowTransform transform = {};
-  float* scratch = nullptr;  // [padded_k(K)], needed with a transform
+  float* scratch = nullptr;  // [padded_k(K)], needed with an activation or a transform
 };
 using QuantizeRowsS8Fn = void (*)(const QuantizeRowsS8Args& args) noexcept;
 

@@ -32,8 +32,9 @@ class OneDnn final : public Opponent {
         to_s8_(p.epilogue == Epilogue::kRequantize),
         bias_(operands_.bias, operands_.bias + p.N),
         y_(size(p.M * p.N * (to_s8_ ? 1 : 4)), p.pages) {
+    const float* y = ours.y();
     float most = 0;
-    for (std::int64_t i = 0; i < p.M * p.N; ++i) most = std::max(most, std::abs(ours.y()[i]));
+    for (std::int64_t i = 0; i < p.M * p.N; ++i) most = std::max(most, std::abs(y[i]));
     y_scale_ = to_s8_ ? most / 127 : 1;
     prepare();
   }

@@ -63,7 +63,7 @@ inline void rotate_thirds(float* y, std::int64_t third) {
   }
 }
 
-/// y [padded_k(K)] = transform of x [K]: RowTransform.
+/// y [padded_k(K)] = transform of x [K]: RowTransform. y may be x.
 inline void transform_row(float* y, const float* x, std::int64_t K, const RowTransform& f) {
   using FirstFn = void (*)(float*, const float*, const float*, std::int64_t);
   const std::int64_t padded = padded_k(K);

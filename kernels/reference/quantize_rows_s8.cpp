@@ -8,6 +8,10 @@ void quantize_rows_s8(const QuantizeRowsS8Args& a) noexcept {
   const std::int64_t K = a.transform.any() ? padded_k(a.K) : a.K;
   for (std::int64_t m = 0; m < a.M; ++m) {
     const float* x = a.x + m * a.ldx;
+    if (a.activation != Activation::kNone) {
+      activate_f32(a.scratch, x, a.K, a.activation);
+      x = a.scratch;
+    }
     if (a.transform.any()) {
       transform_row(a.scratch, x, a.K, a.transform);
       x = a.scratch;

@@ -27,7 +27,7 @@ inline void rotate_in_lane(float* v) {
   }
 }
 
-/// y [padded_k(K)] = transform of x [K]: RowTransform.
+/// y [padded_k(K)] = transform of x [K]: RowTransform. y may be x.
 inline void transform_row(float* y, const float* x, std::int64_t K, const RowTransform& f) {
   const std::int64_t padded = padded_k(K), third = padded / 3;
   for (std::int64_t k = 0; k < padded; ++k) {

@@ -125,6 +125,40 @@ TEST_P(QuantizeRowsS8Level, ARowThatIsNotFiniteHasNoScale) {
   }
 }
 
+TEST_P(QuantizeRowsS8Level, AnActivationComesFirstThenTheTransform) {
+  constexpr std::int64_t M = 4;
+  Rng rng(3);
+  const KernelTable table = make_table(GetParam()), reference = make_table(Isa::kReference);
+  for (const std::int64_t K : {1, 15, 64, 77, 192, 300}) {
+    const std::int64_t padded = padded_k(K);
+    const auto n = static_cast<std::size_t>(K);
+    GuardedBuffer<float> x(M * n), r(n), scratch(static_cast<std::size_t>(padded));
+    test::fill_uniform(x.span(), -6, 6, rng);
+    test::fill_mixed(r.span(), rng);
+    x[n] = test::kNan, x[3 * n - 1] = test::kInf;  // rows 1 and 2
+    for (const Activation activation : {Activation::kGeluQ, Activation::kGelu, Activation::kSilu}) {
+      std::vector<float> activated(M * n);
+      reference.activate_f32(activated.data(), x.data(), M * K, activation);
+      for (const RowTransform& transform :
+           {RowTransform{}, RowTransform{.r = r.data()}, RowTransform{.r = r.data(), .n = 4}}) {
+        Quantised got = {std::vector<std::uint8_t>(static_cast<std::size_t>(M * padded)),
+                         std::vector<float>(M)};
+        Quantised want = got;
+        QuantizeRowsS8Args a = {.q = got.q.data(), .ldq = padded, .scale = got.scale.data()};
+        a.x = x.data(), a.ldx = K, a.M = M, a.K = K, a.shift = 128;
+        a.activation = activation, a.transform = transform, a.scratch = scratch.data();
+        table.quantize_rows_s8(a);
+        a.q = want.q.data(), a.scale = want.scale.data();
+        a.x = activated.data(), a.activation = Activation::kNone;
+        reference.quantize_rows_s8(a);
+        ASSERT_EQ(got.q, want.q) << "K=" << K;
+        ASSERT_TRUE(test::same_bits(got.scale, want.scale)) << "K=" << K;
+        ASSERT_TRUE(std::isnan(got.scale[1]) && std::isnan(got.scale[2]));
+      }
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(EveryLevel, QuantizeRowsS8Level, testing::ValuesIn(test::levels()),
                          test::level_name);
 

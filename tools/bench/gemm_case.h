@@ -18,7 +18,7 @@ const char* name(NumberType type);
 enum class Epilogue : std::uint8_t {
   kNone,
   kGelu,
-  kRequantize,  // kS8 alone: GELU, then INT8 rows with a scale for each
+  kRequantize,  // kS8 alone: gelu_q, then INT8 rows with a scale for each
 };
 
 /// y [M, N] = x [M, K]·Wᵀ + bias, at one level.
@@ -54,7 +54,7 @@ class GemmCase {
   /// allows. y must have been computed.
   virtual bool agrees() const = 0;
   virtual GemmOperands operands() const = 0;
-  /// y [M, N] of the last run, before it is requantised.
+  /// y [M, N] of the last run; requantised rows as the numbers that they stand for.
   virtual const float* y() const = 0;
   /// Bytes of one copy of the weights as they are read.
   virtual std::int64_t weight_bytes() const = 0;

@@ -1,3 +1,4 @@
+#include "kernels/gemm_quantize_s8.h"
 #include "tools/bench/gemm_operands.h"
 
 namespace linnet::bench {
@@ -12,13 +13,15 @@ class GemmCaseS8 final : public GemmCase {
       : table_(kernels::make_table(p.isa)),
         p_(p),
         ldx_(kernels::padded_k(p.K)),
+        ldq_(p.epilogue == Epilogue::kRequantize ? kernels::padded_k(p.N) : 0),
         bytes_((p.N + 15) / 16 * 16 * kernels::column_bytes_s8(p.K)),
         packed_(bytes_, p.copies, p.pages),
         plain_(size(p.M * p.K)),
         x_(size(p.M * ldx_), p.pages),
         scale_(size(p.M)),
         y_(size(p.M * p.N), p.pages),
-        q_(p.epilogue == Epilogue::kRequantize ? size(p.M * kernels::padded_k(p.N)) : 0, p.pages),
+        q_(size(p.M * ldq_), p.pages),
+        activated_(size((p.M / kernels::kRowsBetweenS8 + 1) * ldq_), p.pages),
         q_scale_(size(p.M)),
         bias_(size(p.N)),
         w_scale_(size(p.N)),
@@ -52,6 +55,7 @@ class GemmCaseS8 final : public GemmCase {
   }
 
   bool agrees() const override {
+    if (p_.epilogue == Epilogue::kRequantize) return rows_agree();
     const KernelTable reference = kernels::make_table(Isa::kReference);
     Pages<std::int8_t> packed(size(bytes_));
     std::vector<std::uint8_t> x(size(p_.M * ldx_));
@@ -81,26 +85,67 @@ class GemmCaseS8 final : public GemmCase {
             .x_scale = scale_.data()[0],
             .shift = table_.gemm_s8.shift};
   }
-  const float* y() const override { return y_.data(); }
+  const float* y() const override {
+    if (p_.epilogue != Epilogue::kRequantize) return y_.data();
+    dequantised_.resize(size(p_.M * p_.N));
+    for (std::int64_t m = 0; m < p_.M; ++m) {
+      const std::uint8_t* q = q_.data() + m * ldq_;
+      std::transform(q, q + p_.N, dequantised_.data() + m * p_.N, [&](std::uint8_t byte) {
+        const auto number = static_cast<std::int8_t>(byte - table_.gemm_s8.shift);
+        return static_cast<float>(number) * q_scale_.data()[m];
+      });
+    }
+    return dequantised_.data();
+  }
 
   std::int64_t weight_bytes() const override { return bytes_; }
 
  private:
-  /// A few rows at a time, so that they are quantised before they leave the cache.
+  /// Whole rows for each thread, which keeps its floats where its part of y would begin.
   void run_rows(const kernels::GemmS8Args& all, Threads& threads) {
-    constexpr std::int64_t kChunk = 64;
+    constexpr std::int64_t kRows = kernels::kRowsBetweenS8;
     parallel_for(
-        threads, (p_.M + kChunk - 1) / kChunk, 1, [&](std::int64_t begin, std::int64_t end, int) {
-          for (std::int64_t m = begin * kChunk; m < std::min(end * kChunk, p_.M); m += kChunk) {
-            kernels::GemmS8Args a = all;
-            a.M = std::min(kChunk, p_.M - m);
-            a.y = y_.data() + m * p_.N, a.x = x_.data() + m * ldx_;
-            a.x_scale = scale_.data() + m, a.n_end = p_.N;
-            table_.gemm_s8.run(a);
-            quantize(table_, q_.data() + m * kernels::padded_k(p_.N), q_scale_.data() + m, a.y, a.M,
-                     p_.N);
-          }
+        threads, (p_.M + kRows - 1) / kRows, 1, [&](std::int64_t begin, std::int64_t end, int) {
+          const std::int64_t m = begin * kRows;
+          kernels::GemmS8Args a = all;
+          a.M = std::min(end * kRows, p_.M) - m;
+          a.y = y_.data() + m * p_.N, a.x = x_.data() + m * ldx_, a.x_scale = scale_.data() + m;
+          kernels::gemm_quantize_s8(table_,
+                                    {a, quantisation(q_.data() + m * ldq_, q_scale_.data() + m,
+                                                     activated_.data() + begin * ldq_)});
         });
+  }
+
+  /// Of gelu_q: the first and last rows against those of the reference.
+  bool rows_agree() const {
+    const KernelTable reference = kernels::make_table(Isa::kReference);
+    const std::int64_t rows = std::min<std::int64_t>(p_.M, 3);
+    Pages<std::int8_t> packed(size(bytes_));
+    reference.pack_s8(packed.data(), w_.data(), p_.K, 1, p_.K, 0, p_.N);
+    std::vector<std::uint8_t> x(size(p_.M * ldx_)), q(size(rows * ldq_));
+    std::vector<float> scale(size(p_.M)), y(size(rows * p_.N)), q_scale(size(rows));
+    std::vector<float> activated(size(ldq_));
+    quantize(reference, x.data(), scale.data(), plain_.data(), p_.M, p_.K);
+    for (const std::int64_t first : {std::int64_t{0}, p_.M - rows}) {
+      kernels::GemmS8Args a = arguments();
+      a.w = packed.data(), a.x = x.data() + first * ldx_, a.x_scale = scale.data() + first;
+      a.y = y.data(), a.M = rows, a.n_end = p_.N;
+      kernels::gemm_quantize_s8(reference,
+                                {a, quantisation(q.data(), q_scale.data(), activated.data())});
+      if (!std::equal(q.begin(), q.end(), q_.data() + first * ldq_) ||
+          !std::equal(q_scale.begin(), q_scale.end(), q_scale_.data() + first)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /// Of y [m, N] through gelu_q, with the shift of this table.
+  kernels::QuantizeRowsS8Args quantisation(std::uint8_t* q, float* scale, float* activated) const {
+    kernels::QuantizeRowsS8Args a;
+    a.q = q, a.ldq = ldq_, a.scale = scale, a.shift = table_.gemm_s8.shift;
+    a.activation = kernels::Activation::kGeluQ, a.scratch = activated;
+    return a;
   }
 
   std::int8_t* first_packed() { return reinterpret_cast<std::int8_t*>(packed_.first()); }
@@ -118,18 +163,20 @@ class GemmCaseS8 final : public GemmCase {
     kernels::GemmS8Args a;
     a.ldy = p_.N, a.ldx = ldx_, a.w_scale = w_scale_.data(), a.bias = bias_.data();
     a.M = p_.M, a.N = p_.N, a.K = p_.K;
-    if (p_.epilogue != Epilogue::kNone) a.activation = kernels::Activation::kGelu;
+    if (p_.epilogue == Epilogue::kGelu) a.activation = kernels::Activation::kGelu;
     return a;
   }
 
   KernelTable table_;
   GemmProblem p_;
-  std::int64_t ldx_, bytes_;
+  std::int64_t ldx_, ldq_, bytes_;
   Copies packed_;
   Pages<float> plain_;
   Pages<std::uint8_t> x_;
   Pages<float> scale_, y_;
   Pages<std::uint8_t> q_;
+  Pages<float> activated_;
+  mutable std::vector<float> dequantised_;
   Pages<float> q_scale_, bias_, w_scale_;
   Pages<std::int8_t> w_;
 };
