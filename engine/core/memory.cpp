@@ -3,6 +3,8 @@
 #include <sys/mman.h>
 
 #include <bit>
+#include <cerrno>
+#include <cstring>
 #include <string>
 #include <utility>
 
@@ -51,6 +53,13 @@ Block& Block::operator=(Block&& other) noexcept {
   std::swap(mapping_, other.mapping_);
   std::swap(mapped_, other.mapped_);
   return *this;
+}
+
+void lock_in_memory(const void* data, std::int64_t bytes, const char* name) {
+  if (bytes <= 0 || mlock(data, static_cast<std::size_t>(bytes)) == 0) return;
+  throw Error(ErrorCode::kLimit, std::string(name) + ": " + std::to_string(bytes) +
+                                     " bytes cannot be locked in memory: " + std::strerror(errno) +
+                                     " (see `ulimit -l`)");
 }
 
 }  // namespace linnet

@@ -26,4 +26,8 @@ class Block {
   std::size_t mapped_ = 0;
 };
 
+/// Reads all pages of these bytes and keeps them in memory until they are unmapped. Throws kLimit
+/// when the system does not allow it; `name` says whose they are.
+void lock_in_memory(const void* data, std::int64_t bytes, const char* name);
+
 }  // namespace linnet

@@ -229,6 +229,25 @@ void fill_head(EncoderModel& m, const Places& p, const EncoderTensors& tensors,
   }
 }
 
+// What is copied, and what is read from the mapped file.
+void lock_parameters(const EncoderModel& m) {
+  const auto lock = [](const void* data, std::int64_t bytes) {
+    lock_in_memory(data, bytes, "the model");
+  };
+  lock(m.parameters.data(), m.parameters.bytes());
+  lock(m.word_embeddings.data(), m.word_embeddings.bytes());
+  for (const Block& block : m.unaligned) lock(block.data(), block.bytes());
+  const EmbeddingTables& words = m.weights.embeddings;
+  lock(words.word.data, words.word.rows * words.word.cols * 4);
+  lock(words.word_s8.data, words.word_s8.rows * words.word_s8.cols);
+  for (const EncoderLayer& layer : m.weights.layers) {
+    for (const Linear* w :
+         {&layer.qkv, &layer.attention_output, &layer.intermediate, &layer.output}) {
+      if (w->kind == LinearKind::kInt8) lock(w->packed, packed_bytes_s8(w->N, w->K));
+    }
+  }
+}
+
 // The number formats of a quantised model are those of its file.
 void check_options_of_quantized(const weights::Checkpoint& checkpoint, const LoadOptions& options) {
   const auto refuse = [&](const char* what) {
@@ -317,6 +336,7 @@ EncoderModel load_encoder(weights::Checkpoint checkpoint, const LoadOptions& opt
   fill_layers(m, d, places, fill);
   fill_embeddings(m, d, places, tensors, fill);
   fill_head(m, places, tensors, fill);
+  if (options.lock_in_memory) lock_parameters(m);
   return m;
 }
 

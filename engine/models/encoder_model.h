@@ -25,6 +25,7 @@ struct LoadOptions {
   Precision precision = Precision::kFloat32;           // of the layers; heads are FP32
   Backend backend = Backend::kLinnet;                  // of the layers; heads are linnet's
   PackedWeights packed_weights = PackedWeights::kMap;  // of layers that are in INT8 in the file
+  bool lock_in_memory = false;                         // every page of the parameters
   /// The head to load; without one, what `architectures` of config.json says.
   std::optional<HeadKind> head;
   weights::Unexpected unexpected = weights::Unexpected::kWarn;
@@ -80,7 +81,8 @@ std::int64_t parameter_bytes(const EncoderDescription& description,
                              PackedWeights packed_weights = PackedWeights::kMap);
 
 /// Checks every rule of the name table (see weights::map_names), packs, and gives the pages of the
-/// original back to the system. Throws kNumeric for a weight that is not finite.
+/// original back to the system. Throws kNumeric for a weight that is not finite, kLimit when the
+/// system does not let the parameters be locked in memory.
 EncoderModel load_encoder(weights::Checkpoint checkpoint, const LoadOptions& options);
 
 }  // namespace linnet

@@ -46,6 +46,7 @@ class Child {
   std::string read_line() const;
   void close_output();
   void kill(int signal) const;
+  pid_t pid() const { return pid_; }
   Finished wait();
 
  private:

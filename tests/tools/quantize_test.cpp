@@ -1,5 +1,7 @@
 // linnet quantize from outside: the same bytes everywhere, the way back, and what it refuses.
+#include <chrono>
 #include <fstream>
+#include <thread>
 
 #include "tests/tools/convert_fixture.h"
 #include "tests/tools/convert_models.h"
@@ -66,6 +68,21 @@ class Quantize : public ConvertFixture {
 };
 
 std::string bytes_of(float value) { return {reinterpret_cast<const char*>(&value), sizeof value}; }
+
+// KiB of a process in a mapped file, each page divided by the processes that have it.
+std::int64_t proportional_kib(pid_t pid, const std::string& file) {
+  std::ifstream maps("/proc/" + std::to_string(pid) + "/smaps");
+  std::int64_t sum = 0;
+  bool inside = false;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find('-') != line.npos && line.find(' ') > line.find('-')) {
+      inside = line.ends_with(file);
+    } else if (inside && line.starts_with("Pss:")) {
+      sum += std::stoll(line.substr(4));
+    }
+  }
+  return sum;
+}
 
 bool is_encoder(const std::string& name) {
   return name.starts_with("bert_") || name.starts_with("distilbert_") || name.starts_with("st_") ||
@@ -170,6 +187,47 @@ TEST_F(Quantize, AZeroChannelIsZero) {
   zero.write(dir_);
   ASSERT_EQ(quantize(model(), out()).exit_code, 0);
   forward(out(), inputs());
+}
+
+TEST_F(Quantize, ConvertDoesTheSame) {
+  write_small();
+  ASSERT_EQ(quantize(model(), dir_.path("a")).exit_code, 0);
+  const Finished done = convert(model(), {"--quantization", "int8"});
+  ASSERT_EQ(done.exit_code, 0) << done.err;
+  EXPECT_TRUE(weights_of("a") == weights_of("out"));
+  EXPECT_EQ(dir_.read("a/linnet.json"), dir_.read("out/linnet.json"));
+  EXPECT_EQ(convert(model(), {"--dtype", "int8", "--verify"}).exit_code, 2);
+}
+
+TEST_F(Quantize, ACopyAndLockedPagesComputeTheSame) {
+  write_small();
+  ASSERT_EQ(quantize(model(), out()).exit_code, 0);
+  const std::string mapped = forward(out(), inputs());
+  EXPECT_TRUE(forward(out(), inputs(), {"--weights", "copy"}) == mapped);
+  EXPECT_TRUE(forward(out(), inputs(), {"--mlock"}) == mapped);
+  EXPECT_TRUE(forward(out(), inputs(), {"--weights", "copy", "--mlock"}) == mapped);
+}
+
+// Two processes on one model have its pages once: each counts half of them.
+TEST_F(Quantize, ProcessesShareThePagesOfTheFile) {
+  const fs::path minilm = minilm_dir();
+  LINNET_NEEDS(minilm);
+  ASSERT_EQ(quantize(minilm.string(), out()).exit_code, 0);
+  const std::string file = "/out/model.safetensors";
+  const auto kib = static_cast<std::int64_t>(fs::file_size(out() + "/model.safetensors") / 1024);
+  const Words words{LINNET_PROGRAM, "embed", "--model", out(), "--mlock"};
+  const Finished alone = run({.arguments = words, .input = "text\n"});
+  if (alone.exit_code != 0) GTEST_SKIP() << alone.err;  // the system locks no memory for us
+  // They wait for text with the model locked in memory.
+  Child one(words), two(words);
+  std::int64_t both = 0;
+  for (int tries = 0; tries < 600 && both < kib * 8 / 10; ++tries) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    const std::int64_t a = proportional_kib(one.pid(), file), b = proportional_kib(two.pid(), file);
+    if (a > kib * 3 / 10 && b > kib * 3 / 10) both = a + b;
+  }
+  EXPECT_GT(both, kib * 8 / 10);  // INT8 layers and words; the rest is copied
+  EXPECT_LE(both, kib + 4);
 }
 
 TEST_F(Quantize, RefusesWhatIsQuantisedAlready) {

@@ -104,6 +104,8 @@ constexpr const Option* kOptions[] = {&kModel,
                                       &kIsa,
                                       &kPrecision,
                                       &kBackend,
+                                      &kWeights,
+                                      &kMlock,
                                       &kFollowSymlinks,
                                       &kNoFollowSymlinks,
                                       &kNoProgress};

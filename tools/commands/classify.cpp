@@ -24,18 +24,14 @@ constexpr Option kFunction{
         "once or a single one, else softmax.",
     .choices = "softmax|sigmoid|none"};
 
-constexpr const Option* kOptions[] = {&kModel,          &kInput,
-                                      &kInputFormat,    &kTextColumn,
-                                      &kTextPairColumn, &kMaxLineBytes,
-                                      &kTopK,           &kFunction,
-                                      &kMaxLength,      &kNoTruncate,
-                                      &kOutput,         &kForce,
-                                      &tools::kFormat,  &kJson,
-                                      &kInvalidUtf8,    &kNoParseSpecial,
-                                      &kThreads,        &kIsa,
-                                      &kPrecision,      &kBackend,
-                                      &kFollowSymlinks, &kNoFollowSymlinks,
-                                      &kNoProgress};
+constexpr const Option* kOptions[] = {
+    &kModel,          &kInput,        &kInputFormat,    &kTextColumn,
+    &kTextPairColumn, &kMaxLineBytes, &kTopK,           &kFunction,
+    &kMaxLength,      &kNoTruncate,   &kOutput,         &kForce,
+    &tools::kFormat,  &kJson,         &kInvalidUtf8,    &kNoParseSpecial,
+    &kThreads,        &kIsa,          &kPrecision,      &kBackend,
+    &kWeights,        &kMlock,        &kFollowSymlinks, &kNoFollowSymlinks,
+    &kNoProgress};
 
 ClassifyOptions classify_options(const cli::Arguments& args) {
   ClassifyOptions options;

@@ -52,6 +52,8 @@ LoadOptions load_options(const cli::Arguments& args, const cli::Log& log) {
   options.isa = choose_isa(args.maybe(kIsa));
   options.threads = threads(args);
   if (args.text(kPrecision) == "bf16") options.precision = Precision::kBfloat16;
+  if (args.text(kWeights) == "copy") options.packed_weights = PackedWeights::kCopy;
+  options.lock_in_memory = args.flag(kMlock);
   if (args.text(kBackend) == "onednn") {
     options.backend = Backend::kOneDnn;
     log.note("backend oneDNN " + onednn::Plugin::open().version() +

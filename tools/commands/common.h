@@ -113,6 +113,19 @@ inline constexpr Option kBackend{
     .fallback = "linnet",
     .choices = "linnet|onednn"};
 
+inline constexpr Option kWeights{
+    .name = "weights",
+    .kind = Kind::kChoice,
+    .value = "HOW",
+    .help =
+        "Where the weights of an INT8 model are read from. map: the pages of its file, shared by "
+        "all processes that use it. copy: a private copy on large pages, quicker where the weights "
+        "do not fit the caches and slower to load. Other models are always copied.",
+    .fallback = "map",
+    .choices = "map|copy"};
+inline constexpr Option kMlock{
+    .name = "mlock",
+    .help = "Keep the model in memory: its pages are read now and never given back."};
 inline constexpr Option kNoProgress{.name = "no-progress", .help = "Show no progress."};
 
 /// kFollowSymlinks and kNoFollowSymlinks.
@@ -123,8 +136,8 @@ io::Destination destination(const cli::Arguments& args);
 /// caller's.
 io::TextOptions text_options(const cli::Arguments& args, std::string_view input,
                              std::vector<FieldRequest> fields);
-/// What --isa, --threads, --backend and --precision (where a command has it) say, for loading and
-/// for running. A backend that leaves the promise of the same bytes is named in the log.
+/// What --isa, --threads, --backend, --precision, --weights and --mlock say, for loading and for
+/// running. A backend that leaves the promise of the same bytes is named in the log.
 LoadOptions load_options(const cli::Arguments& args, const cli::Log& log);
 SessionOptions session_options(const cli::Arguments& args);
 /// kInvalidUtf8 and kNoParseSpecial.

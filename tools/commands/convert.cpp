@@ -1,8 +1,11 @@
 #include "tools/convert/convert.h"
 
+#include "engine/core/available_threads.h"
+#include "engine/core/context.h"
 #include "tools/cli/exit_code.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/common.h"
+#include "tools/convert/quantize.h"
 
 namespace linnet::commands {
 namespace {
@@ -12,13 +15,14 @@ constexpr Option kDtype{.name = "dtype",
                         .value = "TYPE",
                         .help =
                             "Type of all weights; by default each keeps its own. A number that is "
-                            "too large for the type is an error.",
-                        .choices = "float32|float16|bfloat16"};
+                            "too large for the type is an error. int8: what linnet quantize does "
+                            "without data.",
+                        .choices = "float32|float16|bfloat16|int8"};
 constexpr Option kQuantization{.name = "quantization",
                                .kind = Kind::kChoice,
                                .value = "TYPE",
                                .help = "Another name of --dtype.",
-                               .choices = "float32|float16|bfloat16"};
+                               .choices = "float32|float16|bfloat16|int8"};
 constexpr Option kRevision{.name = "revision",
                            .kind = Kind::kText,
                            .value = "NAME",
@@ -89,7 +93,32 @@ std::optional<HeadKind> head(std::string_view task) {
   return std::nullopt;
 }
 
+// --dtype int8. What it does differently is said, not ignored.
+int run_quantize(const cli::Arguments& args, cli::Console& console) {
+  for (const Option* other : {&kTask, &kStrict, &kVerify, &kCopyFiles}) {
+    if (args.given(*other)) {
+      throw cli::UsageError("--" + std::string(other->name) + " is not for --dtype int8");
+    }
+  }
+  tools::QuantizeOptions options;
+  options.model = args.text(kModel);
+  options.output = args.text(kOutputDir);
+  options.open = open_options(args);
+  if (args.flag(kReplace)) options.existing = weights::Existing::kReplace;
+  if (args.flag(kAllowNonfinite)) {
+    throw cli::UsageError("--allow-nonfinite is not for --dtype int8: there is no INT8 of NaN");
+  }
+  options.isa = choose_isa();
+  options.threads = available_threads();
+  const tools::Quantization done = tools::quantize(options);
+  console.out.write(args.flag(kJson) ? quantization_json(done) : quantization_text(done));
+  console.out.flush();
+  for (const std::string& warning : done.warnings) console.log.warning(warning);
+  return cli::kDone;
+}
+
 int run(const cli::Arguments& args, cli::Console& console) {
+  if (dtype_text(args) == "int8") return run_quantize(args, console);
   tools::ConvertOptions options;
   options.model = args.text(kModel);
   options.output = args.text(kOutputDir);

@@ -48,9 +48,9 @@ constexpr Option kDtype{
     .fallback = "float32",
     .choices = "float32|int8"};
 
-constexpr const Option* kOptions[] = {&kModel,        &kInputs,    &kOutput, &kForce,
-                                      &kHiddenStates, &kChunks,    &kDtype,  &kThreads,
-                                      &kIsa,          &kPrecision, &kBackend};
+constexpr const Option* kOptions[] = {&kModel,   &kInputs,  &kOutput,  &kForce, &kHiddenStates,
+                                      &kChunks,  &kDtype,   &kThreads, &kIsa,   &kPrecision,
+                                      &kBackend, &kWeights, &kMlock};
 
 std::vector<std::int64_t> chunks(std::string_view text) {
   std::vector<std::int64_t> sizes;

@@ -44,11 +44,13 @@ constexpr Option kQueryPromptName{
     .help = "A prompt of the model for the queries; --prompt-name is for the texts."};
 
 constexpr const Option* kOptions[] = {
-    &kModel,      &kTexts,       &kInputFormat,    &kTextColumn,      &kMaxLineBytes,
-    &kIndex,      &kTopK,        &kSimilarity,     &kOutput,          &kForce,
-    &kJson,       &kPrompt,      &kPromptName,     &kQueryPromptName, &kMaxLength,
-    &kNoTruncate, &kInvalidUtf8, &kNoParseSpecial, &kThreads,         &kIsa,
-    &kPrecision,  &kBackend,     &kFollowSymlinks, &kNoFollowSymlinks};
+    &kModel,          &kTexts,           &kInputFormat, &kTextColumn,
+    &kMaxLineBytes,   &kIndex,           &kTopK,        &kSimilarity,
+    &kOutput,         &kForce,           &kJson,        &kPrompt,
+    &kPromptName,     &kQueryPromptName, &kMaxLength,   &kNoTruncate,
+    &kInvalidUtf8,    &kNoParseSpecial,  &kThreads,     &kIsa,
+    &kPrecision,      &kBackend,         &kWeights,     &kMlock,
+    &kFollowSymlinks, &kNoFollowSymlinks};
 
 // The texts that are searched, empty ones left out.
 struct Texts {

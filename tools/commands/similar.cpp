@@ -20,11 +20,12 @@ constexpr Option kSource{.name = "source",
                          .required = true};
 
 constexpr const Option* kOptions[] = {
-    &kModel,          &kSource,          &kInput,     &kInputFormat, &kTextColumn,
-    &kMaxLineBytes,   &kSimilarity,      &kOutput,    &kForce,       &kJson,
-    &kPrompt,         &kPromptName,      &kMaxLength, &kNoTruncate,  &kInvalidUtf8,
-    &kNoParseSpecial, &kThreads,         &kIsa,       &kPrecision,   &kBackend,
-    &kFollowSymlinks, &kNoFollowSymlinks};
+    &kModel,      &kSource,       &kInput,          &kInputFormat,
+    &kTextColumn, &kMaxLineBytes, &kSimilarity,     &kOutput,
+    &kForce,      &kJson,         &kPrompt,         &kPromptName,
+    &kMaxLength,  &kNoTruncate,   &kInvalidUtf8,    &kNoParseSpecial,
+    &kThreads,    &kIsa,          &kPrecision,      &kBackend,
+    &kWeights,    &kMlock,        &kFollowSymlinks, &kNoFollowSymlinks};
 
 struct Scored {
   std::vector<std::string> texts;

@@ -52,6 +52,8 @@ constexpr const Option* kOptions[] = {&kModel,
                                       &kIsa,
                                       &kPrecision,
                                       &kBackend,
+                                      &kWeights,
+                                      &kMlock,
                                       &kFollowSymlinks,
                                       &kNoFollowSymlinks,
                                       &kNoProgress};
