@@ -63,6 +63,38 @@ void finish_rows_s8(const GemmS8Args& args, const BlockS8& block, const std::int
   }
 }
 
+/// R rows and V vectors of columns without an activation. Pointers are copied first: a store to y
+/// might change the originals.
+template <bool with_residual, int R, int V>
+[[gnu::always_inline]] inline void finish_plain_s8(const GemmS8Args& a, const BlockS8& b,
+                                                   const __m512i (&acc)[R][V]) {
+  const __mmask16 last = first(b.width - 16 * (V - 1));
+  float* y = a.y + b.m * a.ldy + b.n;
+  const float* residual = with_residual ? a.residual + b.m * a.ld_residual + b.n : nullptr;
+  const float* x_scale = a.x_scale + b.m;
+  const std::int64_t ldy = a.ldy, ld_residual = a.ld_residual;
+  __m512 scale[V], bias[V];
+#pragma GCC unroll 4
+  for (int v = 0; v < V; ++v) {
+    const __mmask16 mask = v == V - 1 ? last : 0xFFFF;
+    scale[v] = _mm512_maskz_loadu_ps(mask, a.w_scale + b.n + 16 * v);
+    bias[v] = bias_of(a, b.n + 16 * v, mask);
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r, y += ldy) {
+    const __m512 row_scale = _mm512_set1_ps(x_scale[r]);
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) {
+      const __mmask16 mask = v == V - 1 ? last : 0xFFFF;
+      __m512 sum = dequantised(acc[r][v], row_scale, scale[v], bias[v]);
+      if constexpr (with_residual) {
+        sum = _mm512_maskz_loadu_ps(mask, residual + r * ld_residual + 16 * v) + sum;
+      }
+      _mm512_mask_storeu_ps(y + 16 * v, mask, sum);
+    }
+  }
+}
+
 /// R rows and V vectors of columns whose sums are in registers. acc must not have an address, nor
 /// the code behind it many branches, or the compiler keeps the sums in memory.
 template <int R, int V>
@@ -77,28 +109,8 @@ template <int R, int V>
     }
     return finish_tile_s8(a, b, tile, V * 16);
   }
-  const __mmask16 last = first(b.width - 16 * (V - 1));
-  __m512 scale[V], bias[V];
-#pragma GCC unroll 4
-  for (int v = 0; v < V; ++v) {
-    const __mmask16 mask = v == V - 1 ? last : 0xFFFF;
-    scale[v] = _mm512_maskz_loadu_ps(mask, a.w_scale + b.n + 16 * v);
-    bias[v] = bias_of(a, b.n + 16 * v, mask);
-  }
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) {
-    const __m512 row_scale = _mm512_set1_ps(a.x_scale[b.m + r]);
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) {
-      const __mmask16 mask = v == V - 1 ? last : 0xFFFF;
-      const std::int64_t n = b.n + 16 * v;
-      __m512 y = dequantised(acc[r][v], row_scale, scale[v], bias[v]);
-      if (a.residual != nullptr) {
-        y = _mm512_maskz_loadu_ps(mask, a.residual + (b.m + r) * a.ld_residual + n) + y;
-      }
-      _mm512_mask_storeu_ps(a.y + (b.m + r) * a.ldy + n, mask, y);
-    }
-  }
+  if (a.residual != nullptr) return finish_plain_s8<true>(a, b, acc);
+  finish_plain_s8<false>(a, b, acc);
 }
 
 }  // namespace
