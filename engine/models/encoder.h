@@ -51,13 +51,19 @@ struct EncoderWeights {
 /// The activations of one pass over up to `tokens` tokens in sequences up to `longest`.
 struct EncoderScratch {
   Mat<float> x;          // [T, D] the residual stream
+  Scratch in;            // x as the products of q | k | v read it
   Mat<float> qkv;        // [T, 3A]
   Mat<float> attended;   // [T, A]
   Mat<float> ff;         // [T, F], in the bytes of qkv and attended: they never live together
-  Mat<float> attention;  // [1, floats] scratch of the attention kernels
+  Mat<float> attention;  // [threads, floats] scratch of the attention kernels
   Mat<float> head;       // [1, floats] free for heads once the layers have run: the bytes of ff
-  Scratch linear;        // of layers of this kind; the same bytes serve blocks of rows
-  std::int64_t block_bytes = 0;  // of `linear` for each thread's block of rows; 0: no blocks
+  Scratch linear;        // of layers of this kind, or of each thread's block of rows
+
+  // INT8 only. Each thread may take blocks of rows, or groups of whole sequences.
+  std::int64_t block_bytes = 0;      // of `linear` for one thread; 0: neither blocks nor groups
+  Mat<float> group;                  // [threads, rows of a group · 4A] qkv and attended
+  Mat<std::int64_t> group_sequence;  // [1, T+1] where groups begin
+  Mat<std::int64_t> group_starts;    // [1, 2T+1] Batch::starts of each group, end to end
 
   EncoderScratch(Layout& layout, const EncoderConfig& c, const kernels::KernelTable& kernels,
                  LinearKind kind, int threads, std::int64_t tokens, std::int64_t longest,

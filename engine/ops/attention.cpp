@@ -56,6 +56,19 @@ Args args_of(const Items& items, std::int64_t i, Mat<float> y, Mat<const float> 
   return args;
 }
 
+// Asks for what a head reads: its rows are pieces of a few lines far apart, which no prefetcher of
+// the hardware follows.
+template <class Args>
+void ask_for(const Args& args) {
+  constexpr std::int64_t kLine = 16;  // floats
+  for (const float* const part : {args.k, args.q, args.v}) {
+    for (std::int64_t t = 0; t < args.keys; ++t) {
+      const float* row = part + t * args.ld_qkv;
+      for (std::int64_t d = 0; d < args.head_width; d += kLine) __builtin_prefetch(row + d, 0, 2);
+    }
+  }
+}
+
 }  // namespace
 
 std::int64_t attention_scratch_floats(const kernels::KernelTable& kernels, const Attention& of,
@@ -80,7 +93,13 @@ void attention(const Context& ctx, Mat<float> y, Mat<const float> qkv, const Att
       args.scratch = scratch + thread * mine;
       if (args.query_begin < args.query_end) kernel(args);
     };
-    for (std::int64_t i = next.fetch_add(1); i < items.all; i = next.fetch_add(1)) {
+    std::int64_t following = next.fetch_add(1);
+    while (following < items.all) {
+      const std::int64_t i = following;
+      following = next.fetch_add(1);
+      if (following < items.all && following / items.parts != i / items.parts) {
+        ask_for(args_of<kernels::AttentionF32Args>(items, following, y, qkv, of.head_width, batch));
+      }
       if (of.kind == AttentionKind::kInt8) {
         run(args_of<kernels::AttentionS8Args>(items, i, y, qkv, of.head_width, batch),
             ctx.kernels.attention_s8.run);

@@ -29,8 +29,15 @@ void layer_norm(const Context& ctx, Mat<float> y, Mat<const float> x, const Laye
 }
 
 Operand layer_norm(const Context& ctx, Mat<float> x, const LayerNorm& w, const Linear& consumer) {
-  LINNET_ASSERT(x.ld == x.cols);
-  const Operand to = place_operand(ctx, x, consumer);
+  const Operand to = place_operand(ctx, ctx.scratch, x, consumer);
+  layer_norm(ctx, x, w, consumer, to);
+  return to;
+}
+
+void layer_norm(const Context& ctx, Mat<float> x, const LayerNorm& w, const Linear& consumer,
+                const Operand& to) {
+  LINNET_ASSERT(x.ld == x.cols && to.x.data == x.data && to.kind == consumer.kind);
+  auto* row_scratch = reinterpret_cast<float*>(ctx.scratch.data);  // of kInt8, a row a thread
   const auto of_rows = [&](std::int64_t begin, std::int64_t end, int thread) {
     const Mat<float> rows = x.slice_rows(begin, end);
     switch (to.kind) {
@@ -56,11 +63,10 @@ Operand layer_norm(const Context& ctx, Mat<float> x, const LayerNorm& w, const L
                                           .eps = w.eps,
                                           .shift = to.shift,
                                           .transform = consumer.transform,
-                                          .scratch = to.scratch + thread * to.ld});
+                                          .scratch = row_scratch + thread * to.ld});
     }
   };
   parallel_for(ctx.threads, x.rows, grain_of(x), of_rows);
-  return to;
 }
 
 }  // namespace linnet

@@ -22,4 +22,8 @@ void layer_norm(const Context& ctx, Mat<float> y, Mat<const float> x, const Laye
 /// The same in place, then prepare(ctx, x, consumer), in one pass over x.
 Operand layer_norm(const Context& ctx, Mat<float> x, const LayerNorm& w, const Linear& consumer);
 
+/// The same into an operand of x that lies elsewhere.
+void layer_norm(const Context& ctx, Mat<float> x, const LayerNorm& w, const Linear& consumer,
+                const Operand& to);
+
 }  // namespace linnet

@@ -49,23 +49,22 @@ constexpr std::int64_t linear_scratch_bytes(LinearKind kind, int threads, std::i
     case LinearKind::kOneDnnBfloat16:
       return T * kernels::padded_k_bf16(K) * 2;
     case LinearKind::kInt8:
-    case LinearKind::kOneDnnInt8:  // the rows, their scales, and a transformed row for each thread
-      return T * kernels::padded_k(K) + (T + 15) / 16 * 64 + threads * kernels::padded_k(K) * 4;
+    case LinearKind::kOneDnnInt8:  // a transformed row for each thread, the rows, their scales
+      return threads * kernels::padded_k(K) * 4 + T * kernels::padded_k(K) + (T + 15) / 16 * 64;
   }
   return 0;
 }
 
 /// The rows of x [T, K] as one layer's product reads them: for INT8 and BF16 also quantised or
-/// rounded, in memory that stays theirs until another operand is prepared in it.
+/// rounded.
 struct Operand {
   Operand() = default;  // four numbers in braces are a Mat, not an operand
   Mat<const float> x;
   LinearKind kind = LinearKind::kFloat32;
   std::byte* rows = nullptr;  // [T, ld] elements of the kind
   std::int64_t ld = 0;
-  float* scale = nullptr;    // [T], of INT8
-  float* scratch = nullptr;  // [threads, padded_k(K)], of INT8
-  std::uint8_t shift = 0;    // of the bytes of INT8: GemmS8::shift, or 0 for oneDNN
+  float* scale = nullptr;  // [T], of INT8
+  std::uint8_t shift = 0;  // of the bytes of INT8: GemmS8::shift, or 0 for oneDNN
 
   std::uint8_t* quantised(std::int64_t t) const {
     return reinterpret_cast<std::uint8_t*>(rows) + t * ld;
@@ -73,13 +72,17 @@ struct Operand {
   std::uint16_t* rounded(std::int64_t t) const {
     return reinterpret_cast<std::uint16_t*>(rows) + t * ld;
   }
+  /// Rows [begin, end).
+  Operand slice_rows(std::int64_t begin, std::int64_t end) const;
 };
 
-/// Where the operand of x for `consumer` lies: in ctx.scratch. Computes nothing.
-Operand place_operand(const Context& ctx, Mat<const float> x, const Linear& consumer);
+/// Where the operand of x for `consumer` lies in memory of linear_scratch_bytes(). Computes
+/// nothing.
+Operand place_operand(const Context& ctx, const Scratch& memory, Mat<const float> x,
+                      const Linear& consumer);
 
-/// x as `consumer` reads it, in ctx.scratch: transformed and quantised, rounded, or as it is. Two
-/// layers of one kind and one transform may read one operand.
+/// x as `consumer` reads it, in ctx.scratch until the next operand is made there: transformed and
+/// quantised, rounded, or as it is. Two layers of one kind and one transform may read one operand.
 Operand prepare(const Context& ctx, Mat<const float> x, const Linear& consumer);
 
 /// What follows the product, in this order: bias, activation, residual + y.

@@ -10,6 +10,10 @@ namespace {
 // Elements from which a thread brings more than it costs.
 constexpr std::int64_t kGrain = 70'000;
 
+float* row_scratch(const Context& ctx, const Operand& to, int thread) {
+  return reinterpret_cast<float*>(ctx.scratch.data) + thread * to.ld;
+}
+
 void round(const Context& ctx, const Operand& to) {
   const std::int64_t K = to.x.cols;
   parallel_for(ctx.threads, to.x.rows, kGrain / K + 1,
@@ -32,41 +36,54 @@ void quantise(const Context& ctx, const Operand& to, const kernels::RowTransform
                                                .K = K,
                                                .shift = to.shift,
                                                .transform = transform,
-                                               .scratch = to.scratch + thread * to.ld});
+                                               .scratch = row_scratch(ctx, to, thread)});
                });
 }
 
 }  // namespace
 
-Operand place_operand(const Context& ctx, Mat<const float> x, const Linear& consumer) {
+Operand Operand::slice_rows(std::int64_t begin, std::int64_t end) const {
+  Operand slice = *this;
+  slice.x = x.slice_rows(begin, end);
+  if (scale != nullptr) {
+    slice.rows += begin * ld;
+    slice.scale += begin;
+  } else if (rows != nullptr) {
+    slice.rows += begin * ld * 2;
+  }
+  return slice;
+}
+
+Operand place_operand(const Context& ctx, const Scratch& memory, Mat<const float> x,
+                      const Linear& consumer) {
+  const int threads = ctx.threads.count();
   LINNET_ASSERT(x.cols == consumer.K);
-  LINNET_ASSERT(ctx.scratch.bytes >=
-                linear_scratch_bytes(consumer.kind, ctx.threads.count(), x.rows, x.cols));
+  LINNET_ASSERT(memory.bytes >= linear_scratch_bytes(consumer.kind, threads, x.rows, x.cols));
   Operand to;
   to.x = x;
   to.kind = consumer.kind;
-  to.rows = ctx.scratch.data;
   switch (consumer.kind) {
     case LinearKind::kFloat32:
     case LinearKind::kOneDnnFloat32:
       break;
     case LinearKind::kBfloat16:
     case LinearKind::kOneDnnBfloat16:
+      to.rows = memory.data;
       to.ld = kernels::padded_k_bf16(x.cols);
       break;
     case LinearKind::kInt8:
     case LinearKind::kOneDnnInt8:
       to.ld = kernels::padded_k(x.cols);
       to.shift = consumer.kind == LinearKind::kInt8 ? ctx.kernels.gemm_s8.shift : std::uint8_t{0};
+      to.rows = memory.data + threads * to.ld * 4;
       to.scale = reinterpret_cast<float*>(to.rows + x.rows * to.ld);
-      to.scratch = to.scale + (x.rows + 15) / 16 * 16;
       break;
   }
   return to;
 }
 
 Operand prepare(const Context& ctx, Mat<const float> x, const Linear& consumer) {
-  const Operand to = place_operand(ctx, x, consumer);
+  const Operand to = place_operand(ctx, ctx.scratch, x, consumer);
   switch (consumer.kind) {
     case LinearKind::kFloat32:
     case LinearKind::kOneDnnFloat32:

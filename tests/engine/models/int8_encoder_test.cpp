@@ -1,7 +1,9 @@
 // Whole encoders in INT8, in every form that a recipe may give them: the same bits at every level,
-// for any threads, in any batch. Batches are long enough for blocks of rows
-// (engine/models/encoder).
+// for any threads, in any batch. Batches are long enough for the blocks and groups of
+// engine/models/encoder.cpp.
 #include <gtest/gtest.h>
+
+#include <numeric>
 
 #include "engine/models/encoder_model.h"
 #include "engine/models/encoder_session.h"
@@ -55,13 +57,13 @@ struct Model {
   }
 };
 
-/// Sequences of 1 .. 40 tokens, 820 in all.
+/// Random ids in sequences of these lengths.
 struct Tokens {
   std::vector<std::int32_t> tokens, positions;
   std::vector<std::int64_t> starts{0};
-  Tokens() {
+  explicit Tokens(const std::vector<std::int32_t>& lengths) {
     test::Rng rng(1);
-    for (std::int32_t length = 1; length <= 40; ++length) {
+    for (const std::int32_t length : lengths) {
       for (std::int32_t i = 0; i < length; ++i) {
         tokens.push_back(static_cast<std::int32_t>(rng() % 211));
         positions.push_back(i);
@@ -71,6 +73,13 @@ struct Tokens {
   }
   Batch all() const { return {tokens, positions, {}, starts}; }
 };
+
+/// Lengths of 1 .. 40, 820 tokens in all.
+std::vector<std::int32_t> every_length() {
+  std::vector<std::int32_t> lengths(40);
+  std::iota(lengths.begin(), lengths.end(), 1);
+  return lengths;
+}
 
 std::vector<float> hidden_of(const EncoderModel& model, const SessionOptions& options,
                              const Batch& batch) {
@@ -86,7 +95,7 @@ std::vector<float> hidden_of(const EncoderModel& model, const SessionOptions& op
 class Int8Encoder : public testing::TestWithParam<Form> {
  protected:
   void SetUp() override { LINNET_NEEDS(folder()); }
-  const Tokens tokens;
+  const Tokens tokens{every_length()};
 };
 
 TEST_P(Int8Encoder, SameBitsAtEveryLevelWithAnyThreads) {
@@ -100,6 +109,20 @@ TEST_P(Int8Encoder, SameBitsAtEveryLevelWithAnyThreads) {
         ASSERT_TRUE(test::same_bits(hidden_of(model.int8, options, tokens.all()), want))
             << kernels::name(isa) << ", " << threads << " threads, passes of " << pass;
       }
+    }
+  }
+}
+
+// Three sequences of 40 cannot be divided among two threads: they share blocks of rows.
+TEST_P(Int8Encoder, SameBitsWhenThreadsShareASequence) {
+  const Tokens few({40, 40, 40});
+  const std::vector<float> want =
+      hidden_of(Model(kernels::Isa::kReference, GetParam()).int8, {}, few.all());
+  for (const kernels::Isa isa : test::levels()) {
+    const Model model(isa, GetParam());
+    for (const int threads : {1, 2, 5}) {
+      ASSERT_TRUE(test::same_bits(hidden_of(model.int8, {.threads = threads}, few.all()), want))
+          << kernels::name(isa) << ", " << threads << " threads";
     }
   }
 }
@@ -147,7 +170,7 @@ INSTANTIATE_TEST_SUITE_P(Forms, Int8Encoder, testing::ValuesIn(kForms),
 // INT8 attention loses something, but not much.
 TEST(Int8Attention, IsNearToFp32Attention) {
   LINNET_NEEDS(folder());
-  const Tokens tokens;
+  const Tokens tokens(every_length());
   EncoderModel model = load(test::levels().back(), Precision::kFloat32);
   const std::vector<float> exact = hidden_of(model, {}, tokens.all());
   model.config.attention = AttentionKind::kInt8;
