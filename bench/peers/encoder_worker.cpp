@@ -9,10 +9,12 @@
 namespace linnet::bench {
 namespace {
 
-LoadOptions load_options(int threads) {
+LoadOptions load_options(int threads, Precision precision) {
   LoadOptions options;
   options.isa = choose_isa();
   options.threads = threads;
+  // INT8 is what the directory has.
+  options.precision = precision == Precision::kInt8 ? Precision::kFloat32 : precision;
   options.head = HeadKind::kSequenceClassification;
   return options;
 }
@@ -28,10 +30,14 @@ std::int64_t peak_kb() {
 
 class EncoderWorker : public Worker {
  public:
-  EncoderWorker(const std::string& directory, int threads)
+  EncoderWorker(const std::string& directory, int threads, Precision precision)
       : isa_(choose_isa()),
-        model_(load_encoder(weights::Checkpoint(directory), load_options(threads))),
-        session_(model_, {.threads = threads}) {}
+        model_(load_encoder(weights::Checkpoint(directory), load_options(threads, precision))),
+        session_(model_, {.threads = threads}) {
+    if (model_.precision != precision) {
+      throw Error(ErrorCode::kInvalidArgument, directory + ": in another precision");
+    }
+  }
 
   std::string answer(std::string_view op, json::Value request) override {
     if (op == "batch") return take(request);
@@ -99,8 +105,9 @@ class EncoderWorker : public Worker {
 
 }  // namespace
 
-std::unique_ptr<Worker> make_encoder_worker(const std::string& directory, int threads) {
-  return std::make_unique<EncoderWorker>(directory, threads);
+std::unique_ptr<Worker> make_encoder_worker(const std::string& directory, int threads,
+                                            Precision precision) {
+  return std::make_unique<EncoderWorker>(directory, threads, precision);
 }
 
 }  // namespace linnet::bench

@@ -10,6 +10,7 @@ import time
 import engines
 import table
 from driver import Worker, WorkerFailed
+from prepare import folder_of
 
 
 def ids_of(cell):
@@ -23,8 +24,9 @@ def note(text):
 
 
 def start(setup, model, backend, threads):
-    return Worker(engines.command(table.BACKENDS[backend], setup.cache / model, threads,
-                                  setup.linnet), threads)
+    backend = table.BACKENDS[backend]
+    folder = folder_of(setup.cache, model, backend)
+    return Worker(engines.command(backend, folder, threads, setup.linnet), threads)
 
 
 def reference_logits(setup, model, rows, name):
@@ -44,8 +46,9 @@ def reference_logits(setup, model, rows, name):
 
 
 def check(backend, logits, reference):
-    """The largest absolute difference as a share of the reference's largest absolute value; throws
-    WorkerFailed when that is more than the backend's number format may show."""
+    """{difference, cosine}: the largest absolute difference as a share of the reference's largest
+    absolute value, and the cosine of all logits taken as one vector. Throws WorkerFailed when the
+    difference is more than the backend's number format may show."""
     if len(logits) != len(reference):
         raise WorkerFailed(f"{len(logits)} rows of logits, expected {len(reference)}")
     largest = max(abs(x) for row in reference for x in row)
@@ -54,7 +57,14 @@ def check(backend, logits, reference):
     worst = next((d for d in differences if math.isnan(d)), max(differences))
     if not worst <= table.TOLERANCE[table.BACKENDS[backend].precision]:
         raise WorkerFailed(f"logits differ by {worst:.2g} of the largest")
-    return worst
+    return {"difference": worst, "cosine": _cosine(logits, reference)}
+
+
+def _cosine(a, b):
+    pairs = [(x, y) for p, q in zip(a, b, strict=True) for x, y in zip(p, q, strict=True)]
+    ab, aa, bb = (sum(x * y for x, y in some) for some in (
+        pairs, [(x, x) for x, _ in pairs], [(y, y) for _, y in pairs]))
+    return ab / math.sqrt(aa * bb)
 
 
 def latency(setup, model, threads):
@@ -82,7 +92,7 @@ def _cell(setup, model, threads, cell, workers):
     for name, worker in workers.items():
         row = {"model": model, "threads": threads, "cell": cell, "backend": name, "rounds": []}
         try:
-            row["difference"] = check(name, worker.ask("batch", ids=ids)["logits"], reference)
+            row.update(check(name, worker.ask("batch", ids=ids)["logits"], reference))
         except WorkerFailed as failure:
             row["error"] = str(failure)
         rows[name] = row
@@ -113,7 +123,7 @@ def cold_start(setup, model, threads):
             try:
                 logits = worker.ask("batch", ids=ids)["logits"]
                 seconds = time.perf_counter() - worker.started
-                row["difference"] = check(name, logits, reference)
+                row.update(check(name, logits, reference))
                 if turn > 0:
                     row["seconds"].append(seconds)
                     row["peak_kb"].append(worker.ask("about")["peak_kb"])
@@ -160,8 +170,6 @@ def _largest(a, b):
 
 def sizes(setup, model):
     """Bytes of what each backend reads, and of the installed engine without what it depends on."""
-    from prepare import folder_of
-
     rows = []
     for name in setup.backends:
         backend = table.BACKENDS[name]

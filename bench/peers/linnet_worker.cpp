@@ -1,5 +1,5 @@
 // linnet_worker machine
-// linnet_worker encoder DIRECTORY THREADS fp32
+// linnet_worker encoder DIRECTORY THREADS fp32|bf16|int8
 // linnet_worker tokenizer DIRECTORY THREADS encode|ids
 //
 // The process of linnet among those that peers.py measures: a JSON request on a line of standard
@@ -29,7 +29,15 @@ namespace {
 
 std::unique_ptr<Worker> make_worker(const std::string& kind, const std::string& directory,
                                     int threads, const std::string& mode) {
-  if (kind == "encoder" && mode == "fp32") return make_encoder_worker(directory, threads);
+  if (kind == "encoder" && mode == "fp32") {
+    return make_encoder_worker(directory, threads, Precision::kFloat32);
+  }
+  if (kind == "encoder" && mode == "bf16") {
+    return make_encoder_worker(directory, threads, Precision::kBfloat16);
+  }
+  if (kind == "encoder" && mode == "int8") {
+    return make_encoder_worker(directory, threads, Precision::kInt8);
+  }
   if (kind == "tokenizer" && mode == "encode") {
     return make_tokenizer_worker(directory, threads, TokenizerMode::kEverything);
   }

@@ -51,6 +51,7 @@ def parse():
         wrong = [value for value in getattr(options, name) if value not in known]
         if wrong:
             parser.error(f"--{name}: {wrong[0]} is none of {', '.join(known)}")
+    os.environ.setdefault("LINNET_PROGRAM", str(options.linnet.parents[2] / "tools/linnet"))
     options.with_linnet = any(table.BACKENDS[b].engine == "linnet" for b in options.backends)
     if options.command == "run" and options.with_linnet and not options.linnet.exists():
         parser.error(f"{options.linnet} is not there: build it, or name --backends without linnet")

@@ -59,9 +59,10 @@ class Latency:
         return list(next(iter(self.groups[group].values())))
 
     def peers(self, group, cell, ours):
-        """Rows of a cell with the number format of our backend."""
+        """The peers' rows of a cell with the number format of our backend."""
         precision = table.BACKENDS[ours].precision
-        return {k: v for k, v in self.good(group, cell).items() if k != ours
+        return {k: v for k, v in self.good(group, cell).items()
+                if table.BACKENDS[k].engine != "linnet"
                 and table.BACKENDS[k].precision == precision}
 
 
@@ -88,6 +89,23 @@ def latency_text(latency):
         text.append(f"**{title(group)}**\n\n" +
                     markdown_table(["backend", *cells, "MB"], rows) + "".join(wrong))
     return "\n".join(text)
+
+
+def answers_text(latency):
+    """What each backend's answers lose."""
+    worst = {}
+    for (model, _), cells in latency.groups.items():
+        for rows in cells.values():
+            for name, row in rows.items():
+                if "cosine" in row:
+                    cosine, difference = worst.get((model, name), (1, 0))
+                    worst[model, name] = (min(cosine, row["cosine"]),
+                                          max(difference, row["difference"]))
+    rows = [[model, f"`{name}`", f"{cosine:.6f}", f"{difference:.1e}", table.BACKENDS[name].note]
+            for (model, name), (cosine, difference) in worst.items()]
+    return ("## Answers\n\nAgainst torch in FP32, each sentence alone: the least cosine of a cell's "
+            "logits, and the\nlargest difference as a share of the largest logit.\n\n" +
+            markdown_table(["model", "backend", "cosine", "difference", "settings"], rows))
 
 
 def _best(latency, group, cell, name):
@@ -136,8 +154,9 @@ def summary_text(latency, cold):
         for what, values in collected.items():
             if values:
                 value = geomean(values) if what.endswith("geomean") else min(values)
-                goal = f"{goals[what]:.2f}" if what in goals else "-"
-                rows.append([f"`{ours}`", what, ratio(value), goal])
+                shown = f"{value:.6f}" if what.startswith("cosine") else ratio(value)
+                goal = f"{goals[what]}" if what in goals else "-"
+                rows.append([f"`{ours}`", what, shown, goal])
     if not rows:
         return ""
     return ("## Summary\n\nThe fastest peer's time, or the smallest peer's memory, over "
@@ -146,12 +165,15 @@ def summary_text(latency, cold):
 
 def _cell_ratios(latency, ours):
     """What to collect: one ratio for each cell, model and number of threads."""
-    full, short, packed, padded = [], [], [], []
+    full, short, packed, padded, dynamic, cosine = [], [], [], [], [], []
     for group, cells in latency.groups.items():
         for cell in cells:
             mine = latency.good(group, cell).get(ours)
             values = {name: min(times(peer)) / min(times(mine))
                       for name, peer in latency.peers(group, cell, ours).items()} if mine else {}
+            cosine += [mine["cosine"]] if mine else []
+            loose = [v for n, v in values.items() if table.BACKENDS[n].files != "static"]
+            dynamic += [min(loose)] if loose and "int8" in ours and cell in table.FULL_LENGTH else []
             packs = [v for n, v in values.items() if table.BACKENDS[n].engine == "ctranslate2"]
             others = [v for n, v in values.items() if table.BACKENDS[n].engine != "ctranslate2"]
             if values and cell in table.FULL_LENGTH:
@@ -162,14 +184,15 @@ def _cell_ratios(latency, ours):
                 padded += [min(others)] if others else []
     return {"full length, geomean": full, "full length, worst cell": full, "1x16, geomean": short,
             "ragged against CTranslate2, worst": packed,
-            "ragged against the fastest other, worst": padded}
+            "ragged against the fastest other, worst": padded,
+            "against dynamic INT8, geomean": dynamic, "cosine, worst": cosine}
 
 
 def _cold_ratios(cold, ours):
     seconds, memory = [], []
     for model in {row["model"] for row in cold}:
         rows = {row["backend"]: row for row in cold if row["model"] == model and "error" not in row}
-        same = [row for name, row in rows.items() if name != ours and
+        same = [row for name, row in rows.items() if table.BACKENDS[name].engine != "linnet" and
                 table.BACKENDS[name].precision == table.BACKENDS[ours].precision]
         if ours in rows and same:
             seconds.append(min(min(r["seconds"]) for r in same) / min(rows[ours]["seconds"]))
@@ -243,7 +266,7 @@ def render(data):
     if data.get("latency"):
         latency = Latency(data["latency"])
         text += [summary_text(latency, data.get("cold", [])), ratios_text(latency),
-                 latency_text(latency)]
+                 latency_text(latency), answers_text(latency)]
     for part, write in [("cold", cold_text), ("invariance", invariance_text),
                         ("sizes", sizes_text), ("tokenizers", tokenizers_text)]:
         if data.get(part):

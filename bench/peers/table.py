@@ -47,12 +47,19 @@ FULL_LENGTH = ["1x16", "1x128", "1x384", "8x128", "32x128"]
 
 BACKENDS = {
     "linnet_fp32": Backend("linnet", "fp32", "none", "packed sequences, best level"),
+    "linnet_bf16": Backend("linnet", "bf16", "none", "--precision bf16"),
+    "linnet_int8": Backend("linnet", "int8", "int8", "linnet quantize, FP32 attention"),
+    "linnet_int8_attention": Backend("linnet", "int8", "int8_attention",
+                                     "linnet quantize --attention i8"),
     "torch_fp32": Backend("torch", "fp32", "none", "eager, sdpa, inference_mode"),
     "ort_fp32": Backend("onnxruntime", "fp32", "fp32", "ORT_ENABLE_ALL beforehand, sequential"),
     "ov_fp32": Backend("openvino", "fp32", "ir", "LATENCY, 1 stream, model cache"),
     "ct2_fp32": Backend("ctranslate2", "fp32", "fp32", "encoder, packed sequences"),
     "torch_bf16": Backend("torch", "bf16", "none", "weights and activations bf16"),
     "ov_bf16": Backend("openvino", "bf16", "ir", "LATENCY, 1 stream, model cache"),
+    "torch_int8": Backend("torch", "int8", "none", "quantize_dynamic of all Linear"),
+    "ov_int8_static": Backend("openvino", "int8", "static", "NNCF, transformer scheme, calibrated"),
+    "ov_int8_dynamic": Backend("openvino", "int8", "dynamic", "NNCF INT8 weights, groups of 32"),
     "ort_int8": Backend("onnxruntime", "int8", "int8", "quantize_dynamic, per channel"),
     "ct2_int8": Backend("ctranslate2", "int8", "int8", "encoder, packed sequences, per row"),
 }
@@ -67,6 +74,13 @@ GOALS = {"fp32": {
     "full length, geomean": 1.05, "full length, worst cell": 0.95, "1x16, geomean": 1.1,
     "ragged against CTranslate2, worst": 1.3, "ragged against the fastest other, worst": 2.2,
     "cold start, worst": 3.0, "peak memory at 1x16, worst": 1.0,
+}, "bf16": {
+    "full length, geomean": 1.05, "ragged against the fastest other, worst": 2.2,
+    "cosine, worst": 0.99996,
+}, "int8": {
+    "full length, geomean": 1.07, "full length, worst cell": 0.95, "1x16, geomean": 1.3,
+    "ragged against CTranslate2, worst": 2.0, "ragged against the fastest other, worst": 2.0,
+    "against dynamic INT8, geomean": 1.5,
 }}
 
 

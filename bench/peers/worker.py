@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""worker.py ENGINE DIRECTORY THREADS PRECISION: the process of one engine, as README.md describes
+"""worker.py ENGINE FOLDER THREADS PRECISION: the process of one engine, as README.md describes
 the protocol: a JSON request on a line of standard input, a JSON reply on a line of standard output.
 Imports the engine's own runtime and numpy, nothing else: start-up time is measured with it.
 """
@@ -29,9 +29,9 @@ class Batch:
 class Encoder:
     """Answers requests about one model."""
 
-    def __init__(self, module, directory, threads, precision):
+    def __init__(self, module, folder, threads, precision):
         self.module = module
-        self.engine = module.Engine(directory, threads, precision)
+        self.engine = module.Engine(folder, threads, precision)
         self.call = None
 
     def batch(self, request):
@@ -69,13 +69,13 @@ def serve(target, requests, replies):
 
 
 def main():
-    name, directory, threads, precision = sys.argv[1:]
+    name, folder, threads, precision = sys.argv[1:]
     # Libraries print to standard output as they like: the replies get a descriptor of their own.
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     import engines
 
-    target = Encoder(engines.module(name), pathlib.Path(directory), int(threads), precision)
+    target = Encoder(engines.module(name), pathlib.Path(folder), int(threads), precision)
     serve(target, sys.stdin, replies)
 
 

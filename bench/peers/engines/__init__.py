@@ -11,9 +11,10 @@ def module(name):
     return importlib.import_module(f"engines.{name}_engine")
 
 
-def command(backend, directory, threads, linnet):
-    """The command line of a backend's worker. `linnet` is the program of ours."""
+def command(backend, folder, threads, linnet):
+    """The command line of a backend's worker, which reads `folder`. `linnet` is the program of
+    ours."""
     if backend.engine == "linnet":
-        return [str(linnet), "encoder", str(directory / "hf"), str(threads), backend.precision]
-    return [sys.executable, str(WORKER), backend.engine, str(directory), str(threads),
+        return [str(linnet), "encoder", str(folder), str(threads), backend.precision]
+    return [sys.executable, str(WORKER), backend.engine, str(folder), str(threads),
             backend.precision]

@@ -35,10 +35,10 @@ def _write_head(directory, target):
 
 
 class Engine:
-    def __init__(self, directory, threads, precision):
+    def __init__(self, folder, threads, precision):
         import ctranslate2
 
-        self.folder = directory / f"ctranslate2-{precision}"
+        self.folder = folder
         compute = {"fp32": "float32", "int8": "int8"}[precision]
         self.encoder = ctranslate2.Encoder(str(self.folder), device="cpu", compute_type=compute,
                                            inter_threads=1, intra_threads=threads)

@@ -53,7 +53,7 @@ def _optimize(source, target):
 
 
 class Engine:
-    def __init__(self, directory, threads, precision):
+    def __init__(self, folder, threads, precision):
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -62,8 +62,7 @@ class Engine:
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         self.session = onnxruntime.InferenceSession(
-            directory / f"onnxruntime-{precision}" / "model.onnx", options,
-            providers=["CPUExecutionProvider"])
+            folder / "model.onnx", options, providers=["CPUExecutionProvider"])
 
     def prepare(self, batch):
         session, inputs = self.session, {"input_ids": batch.ids, "attention_mask": batch.mask}

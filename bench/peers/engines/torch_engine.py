@@ -4,16 +4,19 @@ PACKAGES = ["torch", "transformers"]
 
 
 class Engine:
-    def __init__(self, directory, threads, precision):
+    def __init__(self, folder, threads, precision):
         import torch
         import transformers
 
         torch.set_num_threads(threads)
         torch.set_num_interop_threads(1)
-        dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         self.torch = torch
         self.model = transformers.AutoModelForSequenceClassification.from_pretrained(
-            directory / "hf", dtype=dtype, attn_implementation="sdpa").eval()
+            folder, dtype=dtype, attn_implementation="sdpa").eval()
+        if precision == "int8":
+            self.model = torch.ao.quantization.quantize_dynamic(
+                self.model, {torch.nn.Linear}, dtype=torch.qint8)
 
     def prepare(self, batch):
         """Returns the function that is timed: from numpy ids to numpy logits."""
