@@ -56,7 +56,8 @@ class Quality {
     return compress::random_sequences({*special.cls, *special.sep, ordinary});
   }
 
-  void measure(const char* name, const compress::EncoderRecipe& recipe,
+  /// With attention in FP32, then in INT8.
+  void measure(const std::string& name, const compress::EncoderRecipe& recipe,
                const Batch& calibration = {}) {
     const auto begin = std::chrono::steady_clock::now();
     EmbeddingModel model = load_embedding_model(directory_, options_);
@@ -64,15 +65,21 @@ class Quality {
         compress::quantize_encoder(threads_, model.sentence.encoder, recipe, calibration);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
     const Block block = compress::install(threads_, model.sentence.encoder, quantized);
+    compare(name, model, seconds.count());
+    model.sentence.encoder.config.attention = AttentionKind::kInt8;
+    compare("  attention in INT8", model, 0);
+  }
+
+ private:
+  void compare(const std::string& name, const EmbeddingModel& model, double seconds) {
     const std::vector<float> int8 = embeddings(model);
     const std::int64_t D = model.dimensions(), texts = static_cast<std::int64_t>(views_.size());
     const EmbeddingAgreement a =
         compare_embeddings({exact_.data(), texts, D, D}, {int8.data(), texts, D, D});
-    std::printf("%-28s %9.6f %9.6f %9.6f %7.4f %9.6f %7.1f\n", name, a.mean_cosine, a.least_cosine,
-                a.low_cosine, a.neighbours_kept, a.spearman, seconds.count());
+    std::printf("%-28s %9.6f %9.6f %9.6f %7.4f %9.6f %7.1f\n", name.c_str(), a.mean_cosine,
+                a.least_cosine, a.low_cosine, a.neighbours_kept, a.spearman, seconds);
   }
 
- private:
   std::vector<float> embeddings(const EmbeddingModel& model) {
     Embedder embedder(model, {.threads = threads_.count()});
     const auto texts = static_cast<std::int64_t>(views_.size());
@@ -95,10 +102,10 @@ void run(const char* directory, const char* texts, const char* calibration) {
   quality.measure("rotation", {.in_lane = compress::InLane::kNo});
   quality.measure("rotation, in lanes", {});
   const auto calibrated = [&](const std::string& by, const Batch& batch) {
-    quality.measure(("smoothing alone, " + by).c_str(), {.rotate = false, .smooth = true}, batch);
-    quality.measure(("smoothing, " + by).c_str(), {.smooth = true}, batch);
-    quality.measure(("second order, " + by).c_str(), {.second_order = true}, batch);
-    quality.measure(("both, " + by).c_str(), {.smooth = true, .second_order = true}, batch);
+    quality.measure("smoothing alone, " + by, {.rotate = false, .smooth = true}, batch);
+    quality.measure("smoothing, " + by, {.smooth = true}, batch);
+    quality.measure("second order, " + by, {.second_order = true}, batch);
+    quality.measure("both, " + by, {.smooth = true, .second_order = true}, batch);
   };
   const compress::Sequences random = quality.random_ids();
   calibrated("random ids", random.batch());

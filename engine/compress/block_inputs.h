@@ -17,12 +17,16 @@ struct BlockInputs {
   Mat<const float> output = {};            // [T, F]
 };
 
-/// Runs an FP32 model over all sequences, one block at a time: the memory is that of one block.
+/// Runs a model over all sequences, one block at a time: the memory is that of one block.
 class BlockByBlock {
  public:
-  /// Computes the embeddings. Threads, model and batch outlive this. Throws as linnet::check(), and
+  /// Computes the embeddings. All arguments outlive this. Throws as linnet::check(), and
   /// kInvalidArgument for a sequence that is too long.
-  BlockByBlock(Threads& threads, const EncoderModel& model, const Batch& batch);
+  BlockByBlock(Threads& threads, const EncoderModel& model, const Batch& batch)
+      : BlockByBlock(threads, model, model.weights, AttentionKind::kFloat32, batch) {}
+  /// The same with other parameters of the same shapes, in FP32 or INT8, and other attention.
+  BlockByBlock(Threads& threads, const EncoderModel& model, const EncoderWeights& weights,
+               AttentionKind attention, const Batch& batch);
 
   /// Runs the next block; what is returned lives until the next call.
   BlockInputs next();
@@ -35,11 +39,15 @@ class BlockByBlock {
     Mat<float> attended;           // [T, A]
     Mat<float> qkv, ff;            // [T, 3A], [T, F] in the same bytes
     Mat<float> attention;          // scratch
-    Buffers(Layout& layout, const EncoderModel& model, int threads, const Batch& batch);
+    Scratch linear;
+    Buffers(Layout& layout, const EncoderModel& model, AttentionKind kind, int threads,
+            const Batch& batch);
   };
 
   Threads& threads_;
   const EncoderModel& model_;
+  const EncoderWeights& weights_;
+  AttentionKind attention_;
   Batch batch_;
   Placed<Buffers> buffers_;
   std::size_t blocks_ = 0;  // that have run

@@ -99,6 +99,7 @@ struct Places {
 
 void install_layer(const kernels::KernelTable& kernels, const QuantizedLinear& from,
                    const Place& place, Linear& to) {
+  if (from.N == 0) return;
   kernels.pack_s8(place.packed, from.q.data(), from.ldq(), 1, from.ldq(), 0, from.N);
   std::copy(from.scale.begin(), from.scale.end(), place.scale);
   std::copy(from.recipe.r.begin(), from.recipe.r.end(), place.r);
@@ -147,37 +148,43 @@ QuantizedEncoder quantize_encoder(Threads& threads, const EncoderModel& model,
   return quantized;
 }
 
-Block install(Threads& threads, EncoderModel& model, const QuantizedEncoder& quantized) {
+InstalledEncoder installed(Threads& threads, const EncoderModel& model,
+                           const QuantizedEncoder& quantized) {
   Layout count;
   Places{count, quantized};
-  Block block(count.bytes());
-  Layout layout(block.data());
+  InstalledEncoder to{.weights = model.weights, .memory = Block(count.bytes())};
+  Layout layout(to.memory.data());
   const Places places(layout, quantized);
   std::vector<std::pair<const QuantizedLinear*, Linear*>> layers;
   for (std::size_t i = 0; i < quantized.blocks.size(); ++i) {
     const QuantizedBlock& from = quantized.blocks[i];
-    EncoderLayer& to = model.weights.layers[i];
-    layers.insert(layers.end(), {{&from.qkv, &to.qkv},
-                                 {&from.attention_output, &to.attention_output},
-                                 {&from.intermediate, &to.intermediate},
-                                 {&from.output, &to.output}});
+    EncoderLayer& block = to.weights.layers[i];
+    layers.insert(layers.end(), {{&from.qkv, &block.qkv},
+                                 {&from.attention_output, &block.attention_output},
+                                 {&from.intermediate, &block.intermediate},
+                                 {&from.output, &block.output}});
   }
-  parallel_for(
-      threads, static_cast<std::int64_t>(layers.size()), 1,
-      [&](std::int64_t begin, std::int64_t end, int) {
-        for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
-          install_layer(model.kernels, *layers[i].first, places.layers[i], *layers[i].second);
-        }
-      });
+  const auto count_of_layers = static_cast<std::int64_t>(layers.size());
+  parallel_for(threads, count_of_layers, 1, [&](std::int64_t begin, std::int64_t end, int) {
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      install_layer(model.kernels, *layers[i].first, places.layers[i], *layers[i].second);
+    }
+  });
   const QuantizedRows& words = quantized.words;
   std::copy(words.q.begin(), words.q.end(), places.words);
   std::copy(words.scale.begin(), words.scale.end(), places.word_scale);
-  EmbeddingTables& tables = model.weights.embeddings;
+  EmbeddingTables& tables = to.weights.embeddings;
   tables.word = {};
   tables.word_s8 = {places.words, words.V, words.D, words.D};
   tables.word_scale = places.word_scale;
+  return to;
+}
+
+Block install(Threads& threads, EncoderModel& model, const QuantizedEncoder& quantized) {
+  InstalledEncoder to = installed(threads, model, quantized);
+  model.weights = std::move(to.weights);
   model.precision = Precision::kInt8;
-  return block;
+  return std::move(to.memory);
 }
 
 }  // namespace linnet::compress

@@ -34,7 +34,8 @@ struct QuantizedRows {
   std::vector<float> scale;    // [V]
 };
 
-/// The layers of one block, as in EncoderLayer; biases stay what they are.
+/// The layers of one block, as in EncoderLayer; biases stay what they are. A layer without numbers
+/// (N = 0) stays FP32.
 struct QuantizedBlock {
   QuantizedLinear qkv;  // rows q | k | v
   QuantizedLinear attention_output;
@@ -55,8 +56,16 @@ struct QuantizedEncoder {
 QuantizedEncoder quantize_encoder(Threads& threads, const EncoderModel& model,
                                   const EncoderRecipe& recipe, const Batch& calibration = {});
 
-/// Lays the INT8 layers over an FP32 model, which then runs as one that was loaded in INT8. What
-/// they point into is returned and must outlive the model's sessions.
+/// The parameters of a model with INT8 layers laid over its own.
+struct InstalledEncoder {
+  EncoderWeights weights;  // points into `memory` and into the model
+  Block memory;
+};
+InstalledEncoder installed(Threads& threads, const EncoderModel& model,
+                           const QuantizedEncoder& quantized);
+
+/// The same for the model itself, which then runs as one that was loaded in INT8. What it points
+/// into is returned and must outlive its sessions.
 Block install(Threads& threads, EncoderModel& model, const QuantizedEncoder& quantized);
 
 }  // namespace linnet::compress

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "engine/compress/block_inputs.h"
+#include "engine/compress/quality_report.h"
 #include "engine/compress/random_sequences.h"
 #include "engine/models/encoder_session.h"
 #include "tests/kernels/levels.h"
@@ -175,6 +176,89 @@ TEST_F(QuantizeEncoder, RefusesWhatItCannotUse) {
   std::vector<float> gamma(48, NAN);
   broken.weights.layers[1].output_norm.gamma = gamma.data();
   expect_refused(broken, {.smooth = true}, sequences(30), "after layer 1 are not finite");
+}
+
+double mean_snr(const StepQuality& quality) {
+  double sum = 0;
+  for (const LayerQuality& layer : quality.layers) sum += layer.snr_db;
+  return sum / static_cast<double>(quality.layers.size());
+}
+
+TEST_F(QuantizeEncoder, ReportTellsTheStepsApart) {
+  Threads threads(2);
+  const EncoderModel model = load();
+  const Sequences calibration = sequences(60), other = sequences(8);
+  const EncoderRecipe recipe{.smooth = true, .second_order = true};
+  const Measurement how{.batch = other.batch()};
+  std::vector<StepQuality> steps = measure_steps(threads, model, recipe, calibration.batch(), how);
+  const QuantizedEncoder quantized = quantize_encoder(threads, model, recipe, calibration.batch());
+  steps.push_back(measure_quality(threads, model, quantized, how));
+  const char* names[] = {"plain", "rotation", "smoothing", "all"};
+  ASSERT_EQ(steps.size(), 4u);
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    EXPECT_EQ(steps[i].step, names[i]);
+    ASSERT_EQ(steps[i].layers.size(), 8u);
+    EXPECT_STREQ(steps[i].layers[5].layer, "attention_output");
+    EXPECT_EQ(steps[i].layers[5].block, 1);
+    for (const LayerQuality& layer : steps[i].layers) {
+      EXPECT_GT(layer.snr_db, 30);
+      EXPECT_LT(layer.snr_db, 60);
+    }
+    EXPECT_GT(steps[i].mean_cosine, 0.999);
+    EXPECT_LT(steps[i].mean_cosine, 1);
+    EXPECT_LE(steps[i].least_cosine, steps[i].mean_cosine);
+  }
+  EXPECT_GT(mean_snr(steps[3]), mean_snr(steps[2]) + 1);  // rounding of the second order
+  const StepQuality int8_attention = measure_quality(
+      threads, model, quantized, {.attention = AttentionKind::kInt8, .batch = other.batch()});
+  EXPECT_EQ(mean_snr(int8_attention), mean_snr(steps[3]));  // inputs are those of FP32
+  EXPECT_NE(int8_attention.mean_cosine, steps[3].mean_cosine);
+}
+
+// Products by hand, from what the quantiser of the rows and the layer's numbers are.
+TEST_F(QuantizeEncoder, SignalToNoiseIsThatOfTheProduct) {
+  Threads threads(1);
+  const EncoderModel model = load();
+  const Sequences batch = sequences(4);
+  const QuantizedEncoder quantized = quantize_encoder(threads, model, {.rotate = false});
+  const double got = measure_quality(threads, model, quantized, {.batch = batch.batch()})
+                         .layers[2]
+                         .snr_db;  // intermediate of block 0
+  BlockByBlock blocks(threads, model, batch.batch());
+  const Mat<const float> x = blocks.next().intermediate;
+  const QuantizedLinear& layer = quantized.blocks[0].intermediate;
+  const weights::TensorView* w =
+      model.checkpoint.find("bert.encoder.layer.0.intermediate.dense.weight");
+  ASSERT_NE(w, nullptr);
+  const auto* floats = reinterpret_cast<const float*>(w->bytes.data());
+  double signal = 0, noise = 0;
+  for (std::int64_t t = 0; t < x.rows; ++t) {
+    double amax = 0;
+    for (std::int64_t k = 0; k < x.cols; ++k) amax = std::max(amax, std::abs(double{x.row(t)[k]}));
+    for (std::int64_t n = 0; n < layer.N; ++n) {
+      double y = 0, y8 = 0;
+      for (std::int64_t k = 0; k < x.cols; ++k) {
+        y += double{x.row(t)[k]} * double{floats[n * x.cols + k]};
+        y8 += std::nearbyint(double{x.row(t)[k]} * 127 / amax) *
+              layer.q[static_cast<std::size_t>(n * layer.ldq() + k)];
+      }
+      y8 *= amax / 127 * double{layer.scale[static_cast<std::size_t>(n)]};
+      signal += y * y;
+      noise += (y - y8) * (y - y8);
+    }
+  }
+  EXPECT_NEAR(got, 10 * std::log10(signal / noise), 0.05);
+}
+
+TEST_F(QuantizeEncoder, LayersWithoutNumbersStayInFp32) {
+  Threads threads(1);
+  const EncoderModel model = load();
+  const Sequences batch = sequences(4);
+  QuantizedEncoder quantized = quantize_encoder(threads, model, {});
+  quantized.blocks[1].output = {};
+  const StepQuality quality = measure_quality(threads, model, quantized, {.batch = batch.batch()});
+  EXPECT_EQ(quality.layers[7].snr_db, 200);
+  EXPECT_LT(quality.layers[6].snr_db, 60);
 }
 
 TEST(RandomSequences, AreSequencesOfTheIds) {
