@@ -5,17 +5,15 @@
 namespace linnet::kernels::avx512 {
 namespace {
 
-/// The butterflies of a Hadamard matrix of order n, up to 16, over n vectors at y, which come from
-/// x times r, of which `present` elements are there.
+/// x times r, 16 elements of which the mask has those that are there; r may be null.
+[[gnu::always_inline]] inline __m512 scaled(const float* x, const float* r, __mmask16 mask) {
+  const __m512 v = _mm512_maskz_loadu_ps(mask, x);
+  return r == nullptr ? v : v * _mm512_maskz_loadu_ps(mask, r);
+}
+
+/// The butterflies of a Hadamard matrix of order n, up to 16, over n vectors.
 template <int n>
-void rotate_first(float* y, const float* x, const float* r, std::int64_t present) {
-  __m512 v[n];
-#pragma GCC unroll 16
-  for (int i = 0; i < n; ++i) {
-    const __mmask16 mask = first(present > 16 * i ? present - 16 * i : 0);
-    v[i] = _mm512_maskz_loadu_ps(mask, x + 16 * i);
-    if (r != nullptr) v[i] = v[i] * _mm512_maskz_loadu_ps(mask, r + 16 * i);
-  }
+[[gnu::always_inline]] inline void butterflies(__m512 (&v)[n]) {
 #pragma GCC unroll 4
   for (int h = 1; h < n; h *= 2) {
 #pragma GCC unroll 16
@@ -25,8 +23,31 @@ void rotate_first(float* y, const float* x, const float* r, std::int64_t present
       v[i] = sum, v[i + h] = difference;
     }
   }
+}
+
+/// Butterflies of order n, up to 16, over each 16·n of `padded` elements of y, which come from the
+/// K elements of x times r.
+template <int n>
+void rotate_first(float* y, const float* x, const float* r, std::int64_t K, std::int64_t padded) {
+  for (std::int64_t k = 0; k < padded; k += 16 * n) {
+    __m512 v[n];
+    if (k + 16 * n <= K) {
 #pragma GCC unroll 16
-  for (int i = 0; i < n; ++i) _mm512_storeu_ps(y + 16 * i, v[i]);
+      for (int i = 0; i < n; ++i) {
+        const std::int64_t at = k + 16 * i;
+        v[i] = scaled(x + at, r == nullptr ? nullptr : r + at, 0xFFFF);
+      }
+    } else {
+#pragma GCC unroll 16
+      for (int i = 0; i < n; ++i) {
+        const std::int64_t at = k + 16 * i;
+        v[i] = scaled(x + at, r == nullptr ? nullptr : r + at, first(K > at ? K - at : 0));
+      }
+    }
+    butterflies(v);
+#pragma GCC unroll 16
+    for (int i = 0; i < n; ++i) _mm512_storeu_ps(y + k + 16 * i, v[i]);
+  }
 }
 
 /// The step h = 16 of order 32, in memory.
@@ -65,17 +86,14 @@ inline void rotate_thirds(float* y, std::int64_t third) {
 
 /// y [padded_k(K)] = transform of x [K]: RowTransform. y may be x.
 inline void transform_row(float* y, const float* x, std::int64_t K, const RowTransform& f) {
-  using FirstFn = void (*)(float*, const float*, const float*, std::int64_t);
+  using FirstFn = void (*)(float*, const float*, const float*, std::int64_t, std::int64_t);
   const std::int64_t padded = padded_k(K);
   const FirstFn step = f.n >= 16  ? rotate_first<16>
                        : f.n == 8 ? rotate_first<8>
                        : f.n == 4 ? rotate_first<4>
                        : f.n == 2 ? rotate_first<2>
                                   : rotate_first<1>;
-  const std::int64_t width = f.n >= 16 ? 256 : f.n == 0 ? 16 : 16 * f.n;
-  for (std::int64_t k = 0; k < padded; k += width) {
-    step(y + k, x + k, f.r == nullptr ? nullptr : f.r + k, K - k);
-  }
+  step(y, x, f.r, K, padded);
   if (f.n == 0) return;
   for (std::int64_t k = 0; f.n == 32 && k < padded; k += 512) rotate_halves(y + k);
   if (f.thirds) rotate_thirds(y, padded / 3);
