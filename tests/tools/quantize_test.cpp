@@ -110,20 +110,51 @@ TEST_F(Quantize, GivesTheSameBytesAtEveryLevel) {
 }
 
 TEST_F(Quantize, IsTheSameFileForAnyThreadsAndLevel) {
-  LINNET_NEEDS(goldens / "bert_seqcls");
-  const std::string from = (goldens / "bert_seqcls").string();
-  for (const char* scheme : {"plain", "rotated", "calibrated"}) {
+  const fs::path golden = goldens / "bert_seqcls", minilm = minilm_dir();
+  LINNET_NEEDS(golden);
+  const auto same = [&](const std::string& from, const char* scheme) {
     const Words more{"--scheme", scheme, "--force"};
     Words one = more, three = more;
     one.insert(one.end(), {"--threads", "1", "--isa", "avx2"});
     three.insert(three.end(), {"--threads", "3"});
-    // A model with no tokenizer cannot be calibrated with random ids.
-    if (std::string(scheme) == "calibrated" && !fs::exists(fs::path(from) / "vocab.txt")) continue;
     ASSERT_EQ(quantize(from, dir_.path("a"), one).exit_code, 0);
     ASSERT_EQ(quantize(from, dir_.path("b"), three).exit_code, 0);
     EXPECT_TRUE(weights_of("a") == weights_of("b")) << scheme;
     EXPECT_EQ(dir_.read("a/linnet.json"), dir_.read("b/linnet.json")) << scheme;
-  }
+  };
+  same(golden.string(), "plain");
+  same(golden.string(), "rotated");
+  LINNET_NEEDS(minilm);
+  same(minilm.string(), "calibrated");
+}
+
+TEST_F(Quantize, ACalibrationTextMustBeLongEnough) {
+  const fs::path minilm = minilm_dir();
+  LINNET_NEEDS(minilm);
+  dir_.write("empty.txt", "\n \n");
+  dir_.write("short.txt", "One line of text.\n");
+  dir_.write("bad.txt", "caf\xE9\n");
+  const auto refused = [&](const char* file, const std::string& part) {
+    const Finished done = quantize(minilm.string(), out(), {"--calibration-file", dir_.path(file)});
+    EXPECT_EQ(done.exit_code, 1) << done.err;
+    EXPECT_NE(done.err.find(part), std::string::npos) << done.err;
+    EXPECT_FALSE(fs::exists(out()));
+  };
+  refused("absent.txt", "absent.txt");
+  refused("empty.txt", "has 0 tokens, a calibration takes at least");
+  refused("short.txt", "has 7 tokens");
+  refused("bad.txt", "bad.txt");
+  std::string text;
+  for (int i = 0; i < 80; ++i)
+    text += "A sentence of the calibration, number " + std::to_string(i) + ".\n";
+  dir_.write("enough.txt", text);
+  ASSERT_EQ(
+      quantize(minilm.string(), out(), {"--calibration-file", dir_.path("enough.txt")}).exit_code,
+      0);
+  const json step = manifest()["steps"][1];
+  EXPECT_EQ(step["scheme"], "calibrated");
+  EXPECT_EQ(step["calibration"], "enough.txt");
+  EXPECT_GT(step["calibration_tokens"], 800);
 }
 
 // The floats that a plain model stands for have the same integers: q and scale come back.
