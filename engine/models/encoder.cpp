@@ -55,6 +55,20 @@ struct Group {
   float* attention_scratch;
 };
 
+// ff = activation(in · Wᵀ + b), as `output` reads it. GELU whose results are only quantised is the
+// shorter one, computed while they are.
+Operand feed_forward(const Context& ctx, const EncoderConfig& c, Mat<float> ff, const Operand& in,
+                     const EncoderLayer& w) {
+  using kernels::Activation;
+  if (w.output.kind != LinearKind::kInt8 && w.output.kind != LinearKind::kOneDnnInt8) {
+    linear(ctx, ff, in, w.intermediate, {.activation = c.activation});
+    return prepare(ctx, ff, w.output);
+  }
+  linear(ctx, ff, in, w.intermediate);
+  const bool gelu = c.activation == Activation::kGelu;
+  return prepare(ctx, ff, w.output, gelu ? Activation::kGeluQ : c.activation);
+}
+
 // Post-norm block: x = LN(x + attention(x)), then x = LN(x + feed_forward(x)). Each LayerNorm
 // leaves its rows as the next product reads them; `next` is the next layer's first, null after the
 // last.
@@ -69,11 +83,11 @@ void block(const Context& ctx, const EncoderConfig& c, std::int64_t heads, const
       [&](std::int64_t begin, std::int64_t end, const Context& mine, Mat<float> any_ff) {
         const Mat<float> x = g.x.slice_rows(begin, end), ff = any_ff.slice_rows(0, end - begin);
         const Mat<const float> attended = g.attended.slice_rows(begin, end);
-        linear(mine, x, attended, w.attention_output, {.residual = x});            // x  [rows, D]
-        const Operand in = layer_norm(mine, x, w.attention_norm, w.intermediate);  // x  [rows, D]
-        linear(mine, ff, in, w.intermediate, {.activation = c.activation});        // ff [rows, F]
-        linear(mine, x, ff, w.output, {.residual = x});                            // x  [rows, D]
-        if (next == nullptr) return layer_norm(mine, x, w.output_norm);            // x  [rows, D]
+        linear(mine, x, attended, w.attention_output, {.residual = x});      // x  [rows, D]
+        Operand in = layer_norm(mine, x, w.attention_norm, w.intermediate);  // x  [rows, D]
+        in = feed_forward(mine, c, ff, in, w);                               // ff [rows, F]
+        linear(mine, x, in, w.output, {.residual = x});                      // x  [rows, D]
+        if (next == nullptr) return layer_norm(mine, x, w.output_norm);      // x  [rows, D]
         layer_norm(mine, x, w.output_norm, *next,
                    g.next_in.slice_rows(begin, end));  // x  [rows, D]
       });

@@ -7,8 +7,8 @@
 namespace linnet {
 namespace {
 
-// Elements from which a thread brings more than it costs.
-constexpr std::int64_t kGrain = 70'000;
+// Elements from which a thread brings more than it costs: 1 to 2 µs of quantising.
+constexpr std::int64_t kGrain = 20'000;
 
 float* row_scratch(const Context& ctx, const Operand& to, int thread) {
   return reinterpret_cast<float*>(ctx.scratch.data) + thread * to.ld;
@@ -23,7 +23,8 @@ void round(const Context& ctx, const Operand& to) {
                });
 }
 
-void quantise(const Context& ctx, const Operand& to, const kernels::RowTransform& transform) {
+void quantise(const Context& ctx, const Operand& to, kernels::Activation activation,
+              const kernels::RowTransform& transform) {
   const std::int64_t K = to.x.cols;
   parallel_for(ctx.threads, to.x.rows, kGrain / K + 1,
                [&](std::int64_t begin, std::int64_t end, int thread) {
@@ -35,6 +36,7 @@ void quantise(const Context& ctx, const Operand& to, const kernels::RowTransform
                                                .M = end - begin,
                                                .K = K,
                                                .shift = to.shift,
+                                               .activation = activation,
                                                .transform = transform,
                                                .scratch = row_scratch(ctx, to, thread)});
                });
@@ -82,7 +84,8 @@ Operand place_operand(const Context& ctx, const Scratch& memory, Mat<const float
   return to;
 }
 
-Operand prepare(const Context& ctx, Mat<const float> x, const Linear& consumer) {
+Operand prepare(const Context& ctx, Mat<const float> x, const Linear& consumer,
+                kernels::Activation activation) {
   const Operand to = place_operand(ctx, ctx.scratch, x, consumer);
   switch (consumer.kind) {
     case LinearKind::kFloat32:
@@ -94,7 +97,7 @@ Operand prepare(const Context& ctx, Mat<const float> x, const Linear& consumer) 
       break;
     case LinearKind::kInt8:
     case LinearKind::kOneDnnInt8:
-      quantise(ctx, to, consumer.transform);
+      quantise(ctx, to, activation, consumer.transform);
       break;
   }
   return to;
