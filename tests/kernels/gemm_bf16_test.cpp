@@ -7,83 +7,52 @@
 #include <limits>
 #include <vector>
 
-#include "tests/kernels/levels.h"
-#include "tests/support/guarded_buffer.h"
+#include "tests/kernels/product.h"
 
 namespace linnet::kernels {
 namespace {
 
 using test::GuardedBuffer;
+using test::Problem;
+using test::Residual;
 using test::Rng;
 
-enum class Residual { kNone, kApart, kInPlace };
+struct Product {
+  struct Operands {
+    GuardedBuffer<float> x, w;  // [M, K], [N, K]
+    test::Epilogue epilogue;
 
-/// A product with all its operands in guarded buffers of exactly the stated size.
-struct Problem {
-  std::int64_t M, N, K;
-  bool with_bias = true;
-  Residual residual_kind = Residual::kNone;
-  Activation activation = Activation::kNone;
-  std::int64_t slack = 0;  // leading dimensions are wider than the matrices by this
-  test::Guard guard = test::Guard::kAfter;
-
-  std::int64_t ldx() const { return padded_k_bf16(K) + slack; }
-  std::int64_t ldy() const { return N + 2 * slack; }
-  std::int64_t ldr() const { return residual_kind == Residual::kInPlace ? ldy() : N + slack; }
-};
-
-std::size_t span_of(std::int64_t rows, std::int64_t cols, std::int64_t ld) {
-  return static_cast<std::size_t>((rows - 1) * ld + cols);
-}
-
-struct Operands {
-  GuardedBuffer<float> x, w, bias, residual;  // [M, K], [N, K], [N], [M, N]
-
-  Operands(const Problem& p, std::uint64_t seed)
-      : x(static_cast<std::size_t>(p.M * p.K), p.guard),
-        w(static_cast<std::size_t>(p.N * p.K), p.guard),
-        bias(static_cast<std::size_t>(p.N), p.guard),
-        residual(span_of(p.M, p.N, p.ldr()), p.guard) {
-    Rng rng(seed);
-    for (GuardedBuffer<float>* b : {&x, &w, &bias, &residual}) test::fill_mixed(b->span(), rng);
-  }
-};
-
-constexpr float kUntouched = -12345.0f;
-
-/// y [M, ldy], the gaps between rows included. Columns are computed in slices of `panels` panels,
-/// the last slice first.
-std::vector<float> run(Isa isa, const Problem& p, const Operands& o,
-                       std::int64_t panels = 1 << 20) {
-  const KernelTable table = make_table(isa);
-  const std::int64_t columns = (p.N + 15) / 16 * 16;
-  GuardedBuffer<std::uint16_t> packed(static_cast<std::size_t>(columns * padded_k_bf16(p.K)),
-                                      p.guard);
-  table.pack_bf16(packed.data(), o.w.data(), p.K, 1, p.K, 0, p.N);
-  GuardedBuffer<std::uint16_t> x(span_of(p.M, padded_k_bf16(p.K), p.ldx()), p.guard);
-  table.round_rows_bf16(x.data(), p.ldx(), o.x.data(), p.K, p.M, p.K);
-  GuardedBuffer<float> y(span_of(p.M, p.N, p.ldy()), p.guard);
-  std::fill(y.span().begin(), y.span().end(), kUntouched);
-  const bool in_place = p.residual_kind == Residual::kInPlace;
-  if (in_place) {
-    for (std::int64_t m = 0; m < p.M; ++m) {
-      std::copy_n(o.residual.data() + m * p.ldr(), p.N, y.data() + m * p.ldy());
+    Operands(const Problem& p, std::uint64_t seed) : Operands(p, Rng(seed)) {}
+    Operands(const Problem& p, Rng rng)
+        : x(static_cast<std::size_t>(p.M * p.K), p.guard),
+          w(static_cast<std::size_t>(p.N * p.K), p.guard),
+          epilogue(p, rng) {
+      test::fill_mixed(x.span(), rng);
+      test::fill_mixed(w.span(), rng);
     }
+  };
+
+  static std::vector<float> run(Isa isa, const Problem& p, const Operands& o,
+                                std::int64_t panels = test::kAllSteps) {
+    const KernelTable table = make_table(isa);
+    const std::int64_t columns = (p.N + 15) / 16 * 16, K32 = padded_k_bf16(p.K),
+                       ldx = K32 + p.slack;
+    GuardedBuffer<std::uint16_t> packed(static_cast<std::size_t>(columns * K32), p.guard);
+    table.pack_bf16(packed.data(), o.w.data(), p.K, 1, p.K, 0, p.N);
+    GuardedBuffer<std::uint16_t> x(test::span_of(p.M, K32, ldx), p.guard);
+    table.round_rows_bf16(x.data(), ldx, o.x.data(), p.K, p.M, p.K);
+    test::Result y(p, o.epilogue);
+    auto a = y.arguments<GemmBf16Args>();
+    a.x = x.data(), a.ldx = ldx;
+    a.w = packed.data();
+    test::in_slices(p.N, panels * kPanelBf16, [&](std::int64_t begin, std::int64_t end) {
+      a.n_begin = begin, a.n_end = end;
+      table.gemm_bf16(a);
+    });
+    return y.values();
   }
-  GemmBf16Args a = {.y = y.data(), .ldy = p.ldy(), .x = x.data(), .ldx = p.ldx()};
-  a.w = packed.data();
-  a.bias = p.with_bias ? o.bias.data() : nullptr;
-  if (p.residual_kind != Residual::kNone) a.residual = in_place ? y.data() : o.residual.data();
-  a.ld_residual = p.ldr();
-  a.activation = p.activation;
-  a.M = p.M, a.N = p.N, a.K = p.K;
-  const std::int64_t slice = panels * kPanelBf16;
-  for (std::int64_t n = (p.N - 1) / slice * slice; n >= 0; n -= slice) {
-    a.n_begin = n, a.n_end = std::min(p.N, n + slice);
-    table.gemm_bf16(a);
-  }
-  return {y.span().begin(), y.span().end()};
-}
+};
+using Operands = Product::Operands;
 
 /// Half to even at the seventh bit of the fraction, in arithmetic rather than on bits; the data is
 /// normal.
@@ -93,44 +62,45 @@ double rounded(float x) {
   return std::ldexp(std::nearbyint(std::ldexp(fraction, 8)), exponent - 8);
 }
 
+std::vector<double> rounded(const GuardedBuffer<float>& x) {
+  std::vector<double> y;
+  for (std::size_t i = 0; i < x.size(); ++i) y.push_back(rounded(x.data()[i]));
+  return y;
+}
+
 /// With the rounding of the epilogue and two roundings for each of the K terms: each is half an ulp
 /// of a partial sum, which the sum of magnitudes bounds. GELU and ReLU do not grow differences by
 /// more than 1.13.
 testing::AssertionResult level_is_formula(Isa isa, const Problem& p, std::uint64_t seed) {
   const Operands o(p, seed);
-  const std::vector<float> y = run(isa, p, o);
+  const std::vector<float> y = Product::run(isa, p, o);
+  const std::vector<double> x = rounded(o.x), w = rounded(o.w);
   for (std::int64_t m = 0; m < p.M; ++m) {
     for (std::int64_t n = 0; n < p.N; ++n) {
-      double sum = p.with_bias ? double{o.bias.data()[n]} : 0.0, magnitude = std::abs(sum);
+      double sum = p.with_bias ? double{o.epilogue.bias.data()[n]} : 0.0, magnitude = std::abs(sum);
+      const double *row = x.data() + m * p.K, *column = w.data() + n * p.K;
       for (std::int64_t k = 0; k < p.K; ++k) {
-        const double term = rounded(o.x.data()[m * p.K + k]) * rounded(o.w.data()[n * p.K + k]);
-        sum += term;
-        magnitude += std::abs(term);
+        sum += row[k] * column[k];
+        magnitude += std::abs(row[k] * column[k]);
       }
       if (p.activation == Activation::kRelu) sum = std::max(sum, 0.0);
       if (p.activation == Activation::kGelu) sum = sum / 2 * (1 + std::erf(sum / std::sqrt(2.0)));
       if (p.residual_kind != Residual::kNone) {
-        sum += o.residual.data()[m * p.ldr() + n];
-        magnitude += std::abs(o.residual.data()[m * p.ldr() + n]);
+        const double residual = o.epilogue.residual.data()[m * p.ldr() + n];
+        sum += residual;
+        magnitude += std::abs(residual);
       }
       constexpr double kEps = std::numeric_limits<float>::epsilon();
       const double bound = 1.13 * static_cast<double>(p.K + 4) * kEps * magnitude;
-      const double found = y[static_cast<std::size_t>(m * p.ldy() + n)];
+      const double found = y[p.at(m, n)];
       if (!(std::abs(found - sum) <= bound)) {
-        return testing::AssertionFailure()
-               << found << " at " << m << ", " << n << ", expected " << sum << " within " << bound
-               << " in M=" << p.M << " N=" << p.N << " K=" << p.K << " slack=" << p.slack;
+        return test::in(testing::AssertionFailure() << found << " at " << m << ", " << n
+                                                    << ", expected " << sum << " within " << bound,
+                        p);
       }
     }
   }
-  for (std::int64_t m = 0; m + 1 < p.M; ++m) {
-    for (std::int64_t n = p.N; n < p.ldy(); ++n) {
-      if (y[static_cast<std::size_t>(m * p.ldy() + n)] != kUntouched) {
-        return testing::AssertionFailure() << "touched beside row " << m;
-      }
-    }
-  }
-  return testing::AssertionSuccess();
+  return test::in(test::gaps_are_untouched(p, y), p);
 }
 
 class GemmBf16Level : public testing::TestWithParam<Isa> {};
@@ -162,27 +132,26 @@ TEST_P(GemmBf16Level, EpilogueStridesAndGuardsBefore) {
   }
 }
 
-TEST_P(GemmBf16Level, SlicesOfColumnsGiveTheSameBytes) {
-  const Problem p{21, 48 * 5 + 13, 70};
-  const Operands o(p, 6);
-  const auto whole = run(GetParam(), p, o);
-  for (const std::int64_t panels : {1, 2, 3}) {
-    EXPECT_TRUE(test::same_bits(run(GetParam(), p, o, panels), whole)) << panels;
-  }
+TEST_P(GemmBf16Level, ColumnSlicesEqualTheWhole) {
+  test::column_slices_equal_the_whole<Product>(GetParam());
+}
+
+TEST_P(GemmBf16Level, EpilogueIsBiasThenActivationThenResidual) {
+  test::epilogue_is_in_order<Product>(GetParam());
 }
 
 // A sequence's rows do not depend on what else is in the batch.
 TEST_P(GemmBf16Level, RowsThatAreNotFiniteStayAlone) {
   const Problem p{19, 50, 40};
   Operands o(p, 7);
-  const auto clean = run(GetParam(), p, o);
+  const auto clean = Product::run(GetParam(), p, o);
   o.x.data()[3 * p.K + 11] = std::numeric_limits<float>::quiet_NaN();
   o.x.data()[8 * p.K + 39] = std::numeric_limits<float>::infinity();
   o.x.data()[17 * p.K] = 3.4e38f;  // rounds to infinity
-  const auto dirty = run(GetParam(), p, o);
+  const auto dirty = Product::run(GetParam(), p, o);
   for (std::int64_t m = 0; m < p.M; ++m) {
     for (std::int64_t n = 0; n < p.N; ++n) {
-      const auto i = static_cast<std::size_t>(m * p.ldy() + n);
+      const std::size_t i = p.at(m, n);
       if (m == 3) {
         ASSERT_TRUE(std::isnan(dirty[i]));
       } else if (m == 8 || m == 17) {
