@@ -4,56 +4,23 @@
 #include <cmath>
 #include <vector>
 
-#include "tests/kernels/levels.h"
-#include "tests/support/guarded_buffer.h"
+#include "tests/kernels/head.h"
 
 namespace linnet::kernels {
 namespace {
 
-using test::GuardedBuffer;
+using test::Head;
 using test::Rng;
 
-/// One head of one sequence as it lies in [tokens, 3·D]: q, k and v beside each other.
-struct Head {
-  std::int64_t keys, width, slack = 0;
-  bool causal = false;
-  GuardedBuffer<float> qkv{static_cast<std::size_t>((keys - 1) * ld() + 3 * width)};
-
-  std::int64_t ld() const { return 3 * width + slack; }
-  const float* q() const { return qkv.data(); }
-  const float* k() const { return qkv.data() + width; }
-  const float* v() const { return qkv.data() + 2 * width; }
-  float scale() const { return 1.0f / std::sqrt(static_cast<float>(width)); }
+struct Op {
+  using Args = AttentionS8Args;
+  static AttentionS8 of(Isa isa) { return make_table(isa).attention_s8; }
 };
 
-/// y [queries, width] of the queries [begin, end), out of guarded memory and into it.
-std::vector<float> run(Isa isa, const Head& h, std::int64_t begin, std::int64_t end) {
-  const AttentionS8 attention = make_table(isa).attention_s8;
-  const std::int64_t floats = (attention.scratch_floats(h.keys, h.width) + 15) / 16 * 16;
-  GuardedBuffer<float> scratch(static_cast<std::size_t>(floats));
-  std::fill(scratch.span().begin(), scratch.span().end(), test::kNan);
-  const std::int64_t ldy = h.width + 3;
-  GuardedBuffer<float> y(static_cast<std::size_t>((end - begin - 1) * ldy + h.width));
-  std::fill(y.span().begin(), y.span().end(), 77.0f);
-  AttentionS8Args a = {.y = y.data() - begin * ldy, .ldy = ldy, .q = h.q(), .k = h.k(), .v = h.v()};
-  a.ld_qkv = h.ld(), a.keys = h.keys, a.head_width = h.width;
-  a.query_begin = begin, a.query_end = end;
-  a.scale = h.scale(), a.causal = h.causal, a.scratch = scratch.data();
-  attention.run(a);
-  std::vector<float> dense;
-  for (std::int64_t i = 0; i < end - begin; ++i) {
-    for (std::int64_t d = 0; d < ldy && i * ldy + d < static_cast<std::int64_t>(y.size()); ++d) {
-      if (d < h.width) {
-        dense.push_back(y.data()[i * ldy + d]);
-      } else {
-        EXPECT_EQ(y.data()[i * ldy + d], 77.0f) << "gap of row " << i;
-      }
-    }
-  }
-  return dense;
+template <class... Queries>
+std::vector<float> run(Isa isa, const Head& h, Queries... queries) {
+  return test::attend<Op>(isa, h, queries...);
 }
-
-std::vector<float> run(Isa isa, const Head& h) { return run(isa, h, 0, h.keys); }
 
 class AttentionS8Level : public testing::TestWithParam<Isa> {};
 
@@ -138,38 +105,15 @@ TEST_P(AttentionS8Level, IntegersAreExact) {
 }
 
 TEST_P(AttentionS8Level, SameBitsForEveryLength) {
-  Rng rng(2);
-  for (std::int64_t keys = 1; keys <= 140; keys += keys < 70 ? 1 : 7) {
-    for (const std::int64_t width : {32, 64}) {
-      for (const bool causal : {false, true}) {
-        Head h{keys, width, keys % 3, causal};
-        test::fill_uniform(h.qkv.span(), -3, 3, rng);
-        ASSERT_TRUE(test::same_bits(run(GetParam(), h), run(Isa::kReference, h)))
-            << "keys " << keys << " width " << width;
-      }
-    }
-  }
+  test::same_bits_for_every_length<Op>(GetParam());
 }
 
 TEST_P(AttentionS8Level, SameBitsForEveryHeadWidth) {
-  Rng rng(3);
-  for (std::int64_t width = 1; width <= 256; width += width < 70 ? 1 : 31) {
-    Head h{21, width, 1, width % 2 == 0};
-    test::fill_mixed(h.qkv.span(), rng);
-    ASSERT_TRUE(test::same_bits(run(GetParam(), h), run(Isa::kReference, h))) << "width " << width;
-  }
+  test::same_bits_for_every_head_width<Op>(GetParam());
 }
 
 TEST_P(AttentionS8Level, SameBitsForLongSequences) {
-  Rng rng(4);
-  for (const auto& [keys, width] :
-       {std::pair<std::int64_t, std::int64_t>{512, 64}, {1025, 32}, {4096, 5}}) {
-    Head h{keys, width};
-    test::fill_uniform(h.qkv.span(), -1, 1, rng);
-    ASSERT_TRUE(test::same_bits(run(GetParam(), h, keys - 20, keys),
-                                run(Isa::kReference, h, keys - 20, keys)))
-        << "keys " << keys;
-  }
+  test::same_bits_for_long_sequences<Op>(GetParam());
 }
 
 // Every operand at its end and every sign alike: a 16-bit sum anywhere would saturate.
@@ -189,20 +133,7 @@ TEST_P(AttentionS8Level, ExtremesNeitherSaturateNorOverflow) {
 }
 
 TEST_P(AttentionS8Level, QueriesDoNotDependOnTheirSplit) {
-  Rng rng(5);
-  for (const bool causal : {false, true}) {
-    Head h{53, 33, 0, causal};
-    test::fill_mixed(h.qkv.span(), rng);
-    const std::vector<float> whole = run(GetParam(), h);
-    for (const std::int64_t step : {1, 2, 5, 8, 13}) {
-      std::vector<float> parts;
-      for (std::int64_t i = 0; i < h.keys; i += step) {
-        const std::vector<float> part = run(GetParam(), h, i, std::min(h.keys, i + step));
-        parts.insert(parts.end(), part.begin(), part.end());
-      }
-      ASSERT_TRUE(test::same_bits(parts, whole)) << "step " << step;
-    }
-  }
+  test::queries_do_not_depend_on_their_split<Op>(GetParam());
 }
 
 // Decoding token by token, each time with the keys so far, gives the rows of the whole sequence.
@@ -220,31 +151,7 @@ TEST_P(AttentionS8Level, PrefillEqualsDecode) {
   }
 }
 
-// Sequences of lengths 1..40 end to end in one matrix, then each in a matrix of its own.
-TEST_P(AttentionS8Level, AloneEqualsPacked) {
-  Rng rng(11);
-  constexpr std::int64_t kWidth = 32;
-  const AttentionS8 attention = make_table(GetParam()).attention_s8;
-  for (const bool causal : {false, true}) {
-    Head packed{40 * 41 / 2, kWidth, 0, causal};
-    test::fill_mixed(packed.qkv.span(), rng);
-    std::int64_t start = 0;
-    for (std::int64_t length = 1; length <= 40; start += length++) {
-      Head alone{length, kWidth, 0, causal};
-      const float* from = packed.qkv.data() + start * packed.ld();
-      std::copy_n(from, length * alone.ld(), alone.qkv.data());
-      GuardedBuffer<float> y(static_cast<std::size_t>(length * kWidth));
-      const std::int64_t floats = (attention.scratch_floats(length, kWidth) + 15) / 16 * 16;
-      GuardedBuffer<float> scratch(static_cast<std::size_t>(floats));
-      AttentionS8Args a = {.y = y.data(), .ldy = kWidth, .q = from};
-      a.k = a.q + kWidth, a.v = a.k + kWidth, a.ld_qkv = packed.ld();
-      a.keys = length, a.head_width = kWidth, a.query_end = length;
-      a.scale = packed.scale(), a.causal = causal, a.scratch = scratch.data();
-      attention.run(a);
-      ASSERT_TRUE(test::same_bits(y.span(), run(GetParam(), alone))) << "length " << length;
-    }
-  }
-}
+TEST_P(AttentionS8Level, AloneEqualsPacked) { test::alone_equals_packed<Op>(GetParam()); }
 
 TEST_P(AttentionS8Level, ScaleOfARowDoesNotReachOthers) {
   Rng rng(7);
@@ -261,14 +168,7 @@ TEST_P(AttentionS8Level, ScaleOfARowDoesNotReachOthers) {
 }
 
 TEST_P(AttentionS8Level, NonFiniteNumbersAsInTheReference) {
-  Rng rng(8);
-  for (int i = 0; i < 120; ++i) {
-    Head h{18, 19, 0, i % 2 == 0};
-    test::fill_mixed(h.qkv.span(), rng);
-    constexpr float kOdd[] = {test::kNan, test::kInf, -test::kInf, -0.0f, 1e-42f, 3e38f};
-    for (int n = 0; n < 3; ++n) h.qkv[rng() % h.qkv.size()] = kOdd[rng() % 6];
-    ASSERT_TRUE(test::same_bits(run(GetParam(), h), run(Isa::kReference, h)));
-  }
+  test::non_finite_numbers_as_in_the_reference<Op>(GetParam());
 }
 
 TEST_P(AttentionS8Level, WhoSeesANanIsNan) {
@@ -292,20 +192,7 @@ TEST_P(AttentionS8Level, ZerosGiveZeros) {
   for (const float v : run(GetParam(), h)) ASSERT_EQ(v, 0.0f);
 }
 
-TEST_P(AttentionS8Level, SameBitsOnRandomHeads) {
-  Rng rng(10);
-  for (int i = 0; i < 200; ++i) {
-    const auto upto = [&rng](std::uint64_t n) { return static_cast<std::int64_t>(1 + rng() % n); };
-    Head h{upto(rng() % 5 == 0 ? 300 : 60), upto(rng() % 5 == 0 ? 256 : 70), upto(9) - 1,
-           rng() % 2 == 0};
-    test::fill_mixed(h.qkv.span(), rng);
-    const std::int64_t begin = upto(static_cast<std::uint64_t>(h.keys)) - 1;
-    const std::int64_t end = begin + upto(static_cast<std::uint64_t>(h.keys - begin));
-    ASSERT_TRUE(
-        test::same_bits(run(GetParam(), h, begin, end), run(Isa::kReference, h, begin, end)))
-        << "keys " << h.keys << " width " << h.width << " queries " << begin << ".." << end;
-  }
-}
+TEST_P(AttentionS8Level, SameBitsOnRandomHeads) { test::same_bits_on_random_heads<Op>(GetParam()); }
 
 INSTANTIATE_TEST_SUITE_P(EveryLevel, AttentionS8Level, testing::ValuesIn(test::levels()),
                          test::level_name);
