@@ -86,7 +86,7 @@ void every_level(const char* operation, F f) {
   for (const Isa isa : runnable_isas()) demand_same(operation, isa, f(make_table(isa)), want);
 }
 
-Activation activation(Input& in) { return static_cast<Activation>(in.number(0, 8)); }
+Activation activation(Input& in) { return static_cast<Activation>(in.number(0, 9)); }
 
 void gemm(Input& in) {
   const std::int64_t M = in.number(1, 20), N = in.number(1, 120), K = in.number(1, 40);
