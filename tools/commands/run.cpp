@@ -14,7 +14,7 @@ constexpr Option kTask{
     .choices =
         "text-classification|sentiment-analysis|token-classification|ner|"
         "question-answering|fill-mask|zero-shot-classification|rerank|feature-extraction|"
-        "sentence-similarity",
+        "sentence-similarity|text-generation",
     .required = true};
 constexpr const Option* kOptions[] = {&kTask};
 
@@ -25,8 +25,8 @@ constinit const cli::Command kRun{
     .summary = "Do a task, by its name in transformers",
     .positionals = "[OPTIONS OF THE TASK...]",
     .description =
-        "The command that does the task: classify, tag, answer, fill, zero-shot, rerank, embed or "
-        "similar, with all its options. pipeline is another name of run.",
+        "The command that does the task: classify, tag, answer, fill, zero-shot, rerank, embed, "
+        "similar or generate, with all its options. pipeline is another name of run.",
     .examples =
         "# the same as linnet fill\n"
         "linnet run --task fill-mask --model DIR \"Paris is the [MASK] of France.\"\n"

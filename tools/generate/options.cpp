@@ -1,0 +1,55 @@
+#include "tools/generate/options.h"
+
+#include <algorithm>
+#include <string>
+
+#include "weights/base/json.h"
+#include "weights/base/json_writer.h"
+
+namespace linnet::tools {
+namespace {
+
+// The value as JSON.
+void write_value(json::Writer& out, const cli::Arguments& args, const Option& option) {
+  if (option.kind == Kind::kFlag) {
+    out.boolean(true);
+  } else if (option.kind == Kind::kInteger) {
+    out.integer(args.integer(option));
+  } else if (option.kind == Kind::kNumber) {
+    out.float64(args.number(option));
+  } else if (args.text(option) == "never") {
+    out.string("never");
+  } else {
+    out.boolean(args.text(option) == "true");
+  }
+}
+
+}  // namespace
+
+void take_parameters(const cli::Arguments& args, GenerationParameters& parameters) {
+  json::Writer out;
+  out.begin_object();
+  for (const Option* option : kParameters) {
+    if (option->kind == Kind::kFlag ? !args.flag(*option) : !args.given(*option)) continue;
+    std::string key(option->name);
+    std::replace(key.begin(), key.end(), '-', '_');
+    out.key(key);
+    write_value(out, args, *option);
+  }
+  const std::string text = std::move(out.end_object()).text();
+  const json::Document document = json::parse(text, "command line", json::kConfigBytes);
+  read_parameters(document.root(), parameters, UnknownKeys::kRefuse);
+  for (const Option* option : {&kTemperature, &kTopK, &kTopP, &kMinP, &kTypicalP}) {
+    if (args.given(*option)) parameters.do_sample = true;
+  }
+}
+
+LanguageModel load_language_model(const cli::Arguments& args, const cli::Log& log) {
+  LanguageModel model =
+      linnet::load_language_model(std::string(args.text(commands::kModel)),
+                                  commands::load_options(args, log), commands::open_options(args));
+  for (const std::string& warning : model.gpt2.warnings) log.warning(warning);
+  return model;
+}
+
+}  // namespace linnet::tools

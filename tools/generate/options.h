@@ -1,0 +1,105 @@
+#pragma once
+
+#include <array>
+
+#include "engine/tasks/text_generator.h"
+#include "tools/commands/common.h"
+
+// Options of the commands that run a language model.
+namespace linnet::tools {
+
+using cli::Kind;
+using cli::Option;
+
+inline constexpr Option kCacheBudget{.name = "cache-budget",
+                                     .kind = Kind::kInteger,
+                                     .value = "MIB",
+                                     .help = "Memory for keys and values, allocated once.",
+                                     .fallback = "2048",
+                                     .low = 1,
+                                     .high = std::int64_t{1} << 32};
+inline constexpr Option kBatch{.name = "batch",
+                               .kind = Kind::kInteger,
+                               .value = "N",
+                               .help =
+                                   "Sequences that are generated side by side, as far as the "
+                                   "budget goes. Results do not depend on it.",
+                               .fallback = "16",
+                               .low = 1,
+                               .high = 65536};
+
+constexpr Option number_option(std::string_view name, std::string_view help) {
+  Option option{.name = name};
+  option.kind = Kind::kNumber;
+  option.value = "X";
+  option.help = help;
+  return option;
+}
+
+constexpr Option count_option(std::string_view name, std::string_view help) {
+  Option option{.name = name};
+  option.kind = Kind::kInteger;
+  option.value = "N";
+  option.help = help;
+  option.low = 0;
+  return option;
+}
+
+inline constexpr Option kMaxNewTokens = count_option(
+    "max-new-tokens", "Tokens to generate at most; 128, as far as they fit, by default.");
+inline constexpr Option kMinNewTokens =
+    count_option("min-new-tokens", "Tokens before the text may end.");
+inline constexpr Option kDoSample{.name = "do-sample",
+                                  .help = "Sample instead of taking the likeliest token."};
+inline constexpr Option kTemperature =
+    number_option("temperature", "Divides scores: above 0; switches sampling on.");
+inline constexpr Option kTopK =
+    count_option("top-k", "Sample from the N likeliest tokens, 0 for all; switches sampling on.");
+inline constexpr Option kTopP = number_option(
+    "top-p",
+    "Sample from the likeliest tokens of this probability together; switches sampling on.");
+inline constexpr Option kMinP = number_option(
+    "min-p", "Leave out tokens below this share of the likeliest one; switches sampling on.");
+inline constexpr Option kTypicalP = number_option(
+    "typical-p",
+    "Sample from the tokens of expected surprise up to this probability; switches sampling on.");
+inline constexpr Option kSeed =
+    count_option("seed", "The same seed gives the same text on every machine.");
+inline constexpr Option kRepetitionPenalty = number_option(
+    "repetition-penalty", "Makes tokens that are there already less likely: above 1.");
+inline constexpr Option kPresencePenalty =
+    number_option("presence-penalty", "Subtracted from scores of tokens that were generated.");
+inline constexpr Option kFrequencyPenalty =
+    number_option("frequency-penalty", "Subtracted for each time that a token was generated.");
+inline constexpr Option kNoRepeatNgram =
+    count_option("no-repeat-ngram-size", "No N tokens in a row come twice; 0 for no such rule.");
+inline constexpr Option kNumBeams = count_option("num-beams", "Beam search with so many beams.");
+inline constexpr Option kLengthPenalty =
+    number_option("length-penalty", "Of beam search: a score is the sum / length ** X.");
+inline constexpr Option kEarlyStopping{
+    .name = "early-stopping",
+    .kind = Kind::kChoice,
+    .value = "WHEN",
+    .help =
+        "Of beam search: stop when there are as many sequences as beams (true), when the best "
+        "beam cannot win any more at its present (false) or at any length (never).",
+    .choices = "true|false|never"};
+inline constexpr Option kNumReturn = count_option("num-return-sequences", "Texts for each prompt.");
+inline constexpr Option kEos =
+    count_option("eos-token-id", "Id that ends a text, in the place of the model's own.");
+
+/// Those that are parameters of generation, by the names of generation_config.json with '-' for
+/// '_'.
+inline constexpr auto kParameters = std::to_array<const Option*>(
+    {&kMaxNewTokens, &kMinNewTokens, &kDoSample, &kTemperature, &kTopK, &kTopP, &kMinP, &kTypicalP,
+     &kSeed, &kRepetitionPenalty, &kPresencePenalty, &kFrequencyPenalty, &kNoRepeatNgram,
+     &kNumBeams, &kLengthPenalty, &kEarlyStopping, &kNumReturn, &kEos});
+
+/// What those that were given say, over `parameters`. A parameter of sampling switches do_sample
+/// on.
+void take_parameters(const cli::Arguments& args, GenerationParameters& parameters);
+
+/// The model of --model, loaded as --threads, --isa, --precision and the symbolic-link options say.
+LanguageModel load_language_model(const cli::Arguments& args, const cli::Log& log);
+
+}  // namespace linnet::tools
