@@ -43,6 +43,12 @@ LanguageModel load_language_model(const std::filesystem::path& directory,
     throw Error(ErrorCode::kUnsupported,
                 checkpoint.directory().name() + ": config.json is of no gpt2");
   }
+  const HeadKind head = read_common_config(checkpoint.config()).head;
+  if (head != HeadKind::kCausalLm && head != HeadKind::kBase) {
+    throw Error(ErrorCode::kInvalidArgument, checkpoint.directory().name() +
+                                                 ": the model has the head " + name(head) +
+                                                 ", expected a language-model head");
+  }
   LoadOptions with_head = options;
   with_head.head = HeadKind::kCausalLm;
   std::optional<tokenizer::Tokenizer> tokenizer;
