@@ -9,6 +9,7 @@
 //   fma(a, b, c)   a·b + c, rounded once            negated_fma(a, b, c)   c - a·b, rounded once
 //   min(a, b), max(a, b)   b when one is NaN        abs(a), copysign(magnitude, sign)
 //   select_less(a, b, yes, no)   a < b ? yes : no   scale(p, t)   p·2^n, t = n + kRoundingMagic
+//   sqrt(a)
 // Everything is in an anonymous namespace: each file that includes this has a copy compiled with
 // its own flags.
 namespace linnet::kernels {

@@ -32,7 +32,13 @@ KernelTable reference_table() noexcept {
           .layer_norm_s8 = level::layer_norm_s8,
           .attention_s8 = {level::attention_s8_scratch_floats, level::attention_s8},
           .transform_rows_f32 = level::transform_rows_f32,
-          .embed_rows = level::embed_rows};
+          .embed_rows = level::embed_rows,
+          .activate_bwd_f32 = level::activate_bwd_f32,
+          .layer_norm_bwd_f32 = level::layer_norm_bwd_f32,
+          .softmax_bwd_f32 = level::softmax_bwd_f32,
+          .sum_columns_f32 = level::sum_columns_f32,
+          .adamw_f32 = level::adamw_f32,
+          .sgd_f32 = level::sgd_f32};
 }
 
 void lay_avx2(KernelTable& t) noexcept {
@@ -52,6 +58,12 @@ void lay_avx2(KernelTable& t) noexcept {
   t.layer_norm_s8 = level::layer_norm_s8;
   t.transform_rows_f32 = level::transform_rows_f32;
   t.embed_rows = level::embed_rows;
+  t.activate_bwd_f32 = level::activate_bwd_f32;
+  t.layer_norm_bwd_f32 = level::layer_norm_bwd_f32;
+  t.softmax_bwd_f32 = level::softmax_bwd_f32;
+  t.sum_columns_f32 = level::sum_columns_f32;
+  t.adamw_f32 = level::adamw_f32;
+  t.sgd_f32 = level::sgd_f32;
   t.attention_s8 = {level::attention_s8_scratch_floats, level::attention_s8};
   t.gemm_s8 = {0, level::gemm_s8};
 }
@@ -80,6 +92,12 @@ void lay_avx512(KernelTable& t) noexcept {
   t.layer_norm_s8 = level::layer_norm_s8;
   t.transform_rows_f32 = level::transform_rows_f32;
   t.embed_rows = level::embed_rows;
+  t.activate_bwd_f32 = level::activate_bwd_f32;
+  t.layer_norm_bwd_f32 = level::layer_norm_bwd_f32;
+  t.softmax_bwd_f32 = level::softmax_bwd_f32;
+  t.sum_columns_f32 = level::sum_columns_f32;
+  t.adamw_f32 = level::adamw_f32;
+  t.sgd_f32 = level::sgd_f32;
   t.attention_s8 = {level::attention_s8_scratch_floats, level::attention_s8};
 }
 
@@ -167,7 +185,13 @@ std::array<SlotInfo, kSlots> slots(const KernelTable& table) noexcept {
           of("layer_norm_s8", [](const KernelTable& t) { return t.layer_norm_s8; }),
           of("attention_s8", [](const KernelTable& t) { return t.attention_s8.run; }),
           of("transform_rows_f32", [](const KernelTable& t) { return t.transform_rows_f32; }),
-          of("embed_rows", [](const KernelTable& t) { return t.embed_rows; })};
+          of("embed_rows", [](const KernelTable& t) { return t.embed_rows; }),
+          of("activate_bwd_f32", [](const KernelTable& t) { return t.activate_bwd_f32; }),
+          of("layer_norm_bwd_f32", [](const KernelTable& t) { return t.layer_norm_bwd_f32; }),
+          of("softmax_bwd_f32", [](const KernelTable& t) { return t.softmax_bwd_f32; }),
+          of("sum_columns_f32", [](const KernelTable& t) { return t.sum_columns_f32; }),
+          of("adamw_f32", [](const KernelTable& t) { return t.adamw_f32; }),
+          of("sgd_f32", [](const KernelTable& t) { return t.sgd_f32; })};
 }
 
 }  // namespace linnet::kernels

@@ -31,6 +31,12 @@ struct KernelTable {
   AttentionS8 attention_s8;
   TransformRowsF32Fn transform_rows_f32;
   EmbedRowsFn embed_rows;
+  ActivateBwdF32Fn activate_bwd_f32;
+  LayerNormBwdF32Fn layer_norm_bwd_f32;
+  SoftmaxBwdF32Fn softmax_bwd_f32;
+  SumColumnsF32Fn sum_columns_f32;
+  AdamwF32Fn adamw_f32;
+  SgdF32Fn sgd_f32;
 };
 
 /// The reference, with every level of this machine up to `cap` laid over it. `cap` must be
@@ -45,7 +51,7 @@ struct SlotInfo {
   const char* addition = nullptr;
 };
 
-inline constexpr std::size_t kSlots = 18;
+inline constexpr std::size_t kSlots = 24;
 
 /// Every slot of a table that make_table() gave, in the order of its fields.
 std::array<SlotInfo, kSlots> slots(const KernelTable& table) noexcept;

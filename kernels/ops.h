@@ -279,6 +279,80 @@ using SoftmaxF32Fn = void (*)(float* y, std::int64_t ldy, const float* x, std::i
 /// y[i] = activation(x[i]). In place ok.
 using ActivateF32Fn = void (*)(float* y, const float* x, std::int64_t n, Activation) noexcept;
 
+/// dx[i] = dy[i] · activation'(x[i]). In place ok (dx == dy).
+using ActivateBwdF32Fn = void (*)(float* dx, const float* dy, const float* x, std::int64_t n,
+                                  Activation) noexcept;
+
+/// The gradient of layer_norm_f32 with respect to x, from the mean and rstd that it gave:
+///   g = dy·gamma      n = (x - mean)·rstd      dx = rstd·(g - Σg/D - n·Σ(g·n)/D)
+/// In place ok (dx == dy).
+struct LayerNormBwdF32Args {
+  float* dx = nullptr;           // [M, D]
+  const float* dy = nullptr;     // [M, D]
+  const float* x = nullptr;      // [M, D]
+  const float* gamma = nullptr;  // [D]
+  const float* mean = nullptr;   // [M]
+  const float* rstd = nullptr;   // [M]
+  std::int64_t M = 0, D = 0;
+};
+using LayerNormBwdF32Fn = void (*)(const LayerNormBwdF32Args& args) noexcept;
+
+/// The gradient of y = softmax(scale·s) with respect to s, row by row:
+///   dx[m,:] = y·(dy - Σ(y·dy))·scale. In place ok (dx == dy).
+struct SoftmaxBwdF32Args {
+  float* dx = nullptr;  // [M, N] each, one leading dimension
+  const float* dy = nullptr;
+  const float* y = nullptr;
+  std::int64_t ld = 0;
+  float scale = 1;
+  std::int64_t M = 0, N = 0;
+};
+using SoftmaxBwdF32Fn = void (*)(const SoftmaxBwdF32Args& args) noexcept;
+
+/// Sums over tokens, the gradients of a bias and of LayerNorm's gamma and beta:
+///   sum[n] = chain over t of sum[n] + a[t,n]
+///   weighted[n] = chain over t of fma(a[t,n], (x[t,n] - mean[t])·rstd[t], weighted[n])
+/// beginning at what they hold; without `weighted` the second is left out. Columns [n_begin, n_end)
+/// are computed, any bounds.
+struct SumColumnsF32Args {
+  float* sum = nullptr;       // [N]
+  float* weighted = nullptr;  // [N] or null
+  const float* a = nullptr;   // [T, N]
+  const float* x = nullptr;   // [T, N], ld as of a
+  std::int64_t lda = 0;
+  const float* mean = nullptr;  // [T]
+  const float* rstd = nullptr;  // [T]
+  std::int64_t T = 0;
+  std::int64_t n_begin = 0, n_end = 0;
+};
+using SumColumnsF32Fn = void (*)(const SumColumnsF32Args& args) noexcept;
+
+/// One step of AdamW, element by element, with g' = g·gradient_scale:
+///   m = m + (g' - m)·one_minus_beta1      v = beta2·v + (one_minus_beta2·g')·g'
+///   p = p·keep + step·m / (√v / root_correction2 + eps)
+/// keep = 1 - lr·decay, step = -lr / (1 - beta1^t), root_correction2 = √(1 - beta2^t).
+/// Source: Decoupled Weight Decay Regularization, arXiv:1711.05101, in the form of torch.
+struct AdamwF32Args {
+  float *p = nullptr, *m = nullptr, *v = nullptr;
+  const float* g = nullptr;
+  std::int64_t n = 0;
+  float gradient_scale = 1, keep = 1, one_minus_beta1 = 0, beta2 = 0, one_minus_beta2 = 0,
+        root_correction2 = 1, eps = 0, step = 0;
+};
+using AdamwF32Fn = void (*)(const AdamwF32Args& args) noexcept;
+
+/// One step of SGD: g' = g·gradient_scale + weight_decay·p; with a buffer, b = momentum·b + g' and
+/// g' = b, or g' + momentum·b with nesterov; then p = p + step·g', step = -lr.
+struct SgdF32Args {
+  float* p = nullptr;
+  float* buffer = nullptr;  // null without momentum
+  const float* g = nullptr;
+  std::int64_t n = 0;
+  float gradient_scale = 1, weight_decay = 0, momentum = 0, step = 0;
+  bool nesterov = false;
+};
+using SgdF32Fn = void (*)(const SgdF32Args& args) noexcept;
+
 /// y[m,:] = x[m,:] / max(‖x[m,:]‖₂, eps), the squares summed as in a row reduction. In place ok.
 using NormalizeL2F32Fn = void (*)(float* y, const float* x, std::int64_t M, std::int64_t D,
                                   float eps) noexcept;

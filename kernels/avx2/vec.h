@@ -17,6 +17,7 @@ struct Vec {
   static V negated_fma(V a, V b, V c) { return _mm256_fnmadd_ps(a, b, c); }
   static V min(V a, V b) { return _mm256_min_ps(a, b); }
   static V max(V a, V b) { return _mm256_max_ps(a, b); }
+  static V sqrt(V a) { return _mm256_sqrt_ps(a); }
   static V abs(V a) { return _mm256_andnot_ps(splat(-0.0f), a); }
   static V copysign(V magnitude, V sign) {
     return _mm256_or_ps(abs(magnitude), _mm256_and_ps(splat(-0.0f), sign));

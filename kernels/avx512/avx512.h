@@ -43,4 +43,12 @@ void attention_f32(const AttentionF32Args& args) noexcept;
 std::int64_t attention_s8_scratch_floats(std::int64_t keys, std::int64_t head_width) noexcept;
 void attention_s8(const AttentionS8Args& args) noexcept;
 
+void activate_bwd_f32(float* dx, const float* dy, const float* x, std::int64_t n,
+                      Activation activation) noexcept;
+void layer_norm_bwd_f32(const LayerNormBwdF32Args& args) noexcept;
+void softmax_bwd_f32(const SoftmaxBwdF32Args& args) noexcept;
+void sum_columns_f32(const SumColumnsF32Args& args) noexcept;
+void adamw_f32(const AdamwF32Args& args) noexcept;
+void sgd_f32(const SgdF32Args& args) noexcept;
+
 }  // namespace linnet::kernels::avx512

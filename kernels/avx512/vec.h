@@ -17,6 +17,7 @@ struct Vec {
   static V negated_fma(V a, V b, V c) { return _mm512_fnmadd_ps(a, b, c); }
   static V min(V a, V b) { return _mm512_min_ps(a, b); }
   static V max(V a, V b) { return _mm512_max_ps(a, b); }
+  static V sqrt(V a) { return _mm512_sqrt_ps(a); }
   static V abs(V a) { return _mm512_abs_ps(a); }
   static V copysign(V magnitude, V sign) {
     // 0xCA: a ? b : c for every bit, a being the mask of the sign.

@@ -15,6 +15,7 @@ struct Scalar {
   static float negated_fma(float a, float b, float c) { return __builtin_fmaf(-a, b, c); }
   static float min(float a, float b) { return a < b ? a : b; }
   static float max(float a, float b) { return a > b ? a : b; }
+  static float sqrt(float a) { return __builtin_sqrtf(a); }
   static float abs(float a) { return __builtin_fabsf(a); }
   static float copysign(float magnitude, float sign) {
     return __builtin_copysignf(magnitude, sign);
