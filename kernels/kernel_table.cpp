@@ -38,7 +38,8 @@ KernelTable reference_table() noexcept {
           .softmax_bwd_f32 = level::softmax_bwd_f32,
           .sum_columns_f32 = level::sum_columns_f32,
           .adamw_f32 = level::adamw_f32,
-          .sgd_f32 = level::sgd_f32};
+          .sgd_f32 = level::sgd_f32,
+          .dropout_f32 = level::dropout_f32};
 }
 
 void lay_avx2(KernelTable& t) noexcept {
@@ -64,6 +65,7 @@ void lay_avx2(KernelTable& t) noexcept {
   t.sum_columns_f32 = level::sum_columns_f32;
   t.adamw_f32 = level::adamw_f32;
   t.sgd_f32 = level::sgd_f32;
+  t.dropout_f32 = level::dropout_f32;
   t.attention_s8 = {level::attention_s8_scratch_floats, level::attention_s8};
   t.gemm_s8 = {0, level::gemm_s8};
 }
@@ -98,6 +100,7 @@ void lay_avx512(KernelTable& t) noexcept {
   t.sum_columns_f32 = level::sum_columns_f32;
   t.adamw_f32 = level::adamw_f32;
   t.sgd_f32 = level::sgd_f32;
+  t.dropout_f32 = level::dropout_f32;
   t.attention_s8 = {level::attention_s8_scratch_floats, level::attention_s8};
 }
 
@@ -191,7 +194,8 @@ std::array<SlotInfo, kSlots> slots(const KernelTable& table) noexcept {
           of("softmax_bwd_f32", [](const KernelTable& t) { return t.softmax_bwd_f32; }),
           of("sum_columns_f32", [](const KernelTable& t) { return t.sum_columns_f32; }),
           of("adamw_f32", [](const KernelTable& t) { return t.adamw_f32; }),
-          of("sgd_f32", [](const KernelTable& t) { return t.sgd_f32; })};
+          of("sgd_f32", [](const KernelTable& t) { return t.sgd_f32; }),
+          of("dropout_f32", [](const KernelTable& t) { return t.dropout_f32; })};
 }
 
 }  // namespace linnet::kernels

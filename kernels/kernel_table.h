@@ -37,6 +37,7 @@ struct KernelTable {
   SumColumnsF32Fn sum_columns_f32;
   AdamwF32Fn adamw_f32;
   SgdF32Fn sgd_f32;
+  DropoutF32Fn dropout_f32;
 };
 
 /// The reference, with every level of this machine up to `cap` laid over it. `cap` must be
@@ -51,7 +52,7 @@ struct SlotInfo {
   const char* addition = nullptr;
 };
 
-inline constexpr std::size_t kSlots = 24;
+inline constexpr std::size_t kSlots = 25;
 
 /// Every slot of a table that make_table() gave, in the order of its fields.
 std::array<SlotInfo, kSlots> slots(const KernelTable& table) noexcept;

@@ -327,6 +327,19 @@ struct SumColumnsF32Args {
 };
 using SumColumnsF32Fn = void (*)(const SumColumnsF32Args& args) noexcept;
 
+/// Dropout in place: x[i] is multiplied by 0 if (word >> 8) < threshold, else by scale, where word
+/// is number e mod 4 of Philox4x32-10 with the counter (e / 4, sample, step, stream), e = first +
+/// i. Source: Parallel Random Numbers: As Easy as 1, 2, 3, SC 2011.
+struct DropoutF32Args {
+  float* x = nullptr;
+  std::int64_t n = 0, first = 0;
+  std::uint32_t sample = 0, step = 0, stream = 0;
+  std::uint64_t seed = 0;
+  std::uint32_t threshold = 0;  // p·2^24
+  float scale = 1;              // 1 / (1 - p)
+};
+using DropoutF32Fn = void (*)(const DropoutF32Args& args) noexcept;
+
 /// One step of AdamW, element by element, with g' = g·gradient_scale:
 ///   m = m + (g' - m)·one_minus_beta1      v = beta2·v + (one_minus_beta2·g')·g'
 ///   p = p·keep + step·m / (√v / root_correction2 + eps)

@@ -56,5 +56,6 @@ void softmax_bwd_f32(const SoftmaxBwdF32Args& args) noexcept;
 void sum_columns_f32(const SumColumnsF32Args& args) noexcept;
 void adamw_f32(const AdamwF32Args& args) noexcept;
 void sgd_f32(const SgdF32Args& args) noexcept;
+void dropout_f32(const DropoutF32Args& args) noexcept;
 
 }  // namespace linnet::kernels::reference
