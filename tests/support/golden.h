@@ -25,6 +25,15 @@ class GoldenFile {
       : directory_(file.parent_path()), tensors_(*directory_.open(file.filename().string())) {}
 
   bool has(const std::string& name) const { return tensors_.find(name) != nullptr; }
+  bool is_float(const std::string& name) const {
+    return tensors_.find(name)->dtype == weights::DType::kF32;
+  }
+  /// Tensors whose name begins so.
+  std::size_t count(std::string_view prefix) const {
+    std::size_t n = 0;
+    for (const auto& tensor : tensors_.tensors()) n += tensor.name.starts_with(prefix) ? 1 : 0;
+    return n;
+  }
   std::vector<std::int64_t> shape(const std::string& name) const {
     const auto s = tensors_.find(name)->shape;
     return {s.begin(), s.end()};

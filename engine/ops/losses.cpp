@@ -1,0 +1,172 @@
+// Dimension key: R rows, C classes.
+#include "engine/ops/losses.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/core/math.h"
+
+namespace linnet {
+namespace {
+
+// A row of scores with a stride: a column of span logits, or a row of classes.
+struct Scores {
+  const float* data;
+  std::int64_t n, stride;
+  double at(std::int64_t i) const { return static_cast<double>(data[i * stride]); }
+};
+
+struct LogSum {
+  double max, log_sum;  // log Σ e^x = max + log_sum
+  double log_p(double x) const { return (x - max) - log_sum; }
+};
+
+LogSum log_sum_of(const Scores& s, double temperature = 1) {
+  double max = s.at(0) / temperature, sum = 0;
+  for (std::int64_t i = 1; i < s.n; ++i) max = std::max(max, s.at(i) / temperature);
+  for (std::int64_t i = 0; i < s.n; ++i) sum += math::exp(s.at(i) / temperature - max);
+  return {max, math::log(sum)};
+}
+
+// The loss of one row, and its gradient times `scale` into d (same stride; may be the scores).
+double row_cross_entropy(float* d, const Scores& s, std::int64_t label, double smoothing,
+                         double scale) {
+  const LogSum norm = log_sum_of(s);
+  const auto classes = static_cast<double>(s.n);
+  const double nll = -norm.log_p(s.at(label));
+  double mean = 0;
+  for (std::int64_t i = 0; i < s.n; ++i) {
+    const double log_p = norm.log_p(s.at(i));
+    mean -= log_p;
+    const double target = smoothing / classes + (i == label ? 1 - smoothing : 0);
+    d[i * s.stride] = static_cast<float>((math::exp(log_p) - target) * scale);
+  }
+  return (1 - smoothing) * nll + smoothing * (mean / classes);
+}
+
+void clear(float* d, std::int64_t n, std::int64_t stride) {
+  for (std::int64_t i = 0; i < n; ++i) d[i * stride] = 0;
+}
+
+// log(1 + e^x) without overflow.
+double softplus(double x) { return std::max(x, 0.0) + math::log(1 + math::exp(-std::abs(x))); }
+
+}  // namespace
+
+double cross_entropy(const Context& ctx, Mat<float> dlogits, Mat<const float> logits,
+                     std::span<const std::int64_t> labels, const CrossEntropy& how,
+                     Mat<double> row_losses) {
+  parallel_for(ctx.threads, logits.rows, 4096 / (logits.cols + 1) + 1,
+               [&](std::int64_t begin, std::int64_t end, int) {
+                 for (std::int64_t r = begin; r < end; ++r) {
+                   const std::int64_t label = labels[static_cast<std::size_t>(r)];
+                   row_losses.data[r] = 0;
+                   if (label == kIgnoreLabel) {
+                     clear(dlogits.row(r), logits.cols, 1);
+                     continue;
+                   }
+                   row_losses.data[r] =
+                       row_cross_entropy(dlogits.row(r), {logits.row(r), logits.cols, 1}, label,
+                                         how.smoothing, 1 / how.divisor);
+                 }
+               });
+  double sum = 0;
+  for (std::int64_t r = 0; r < logits.rows; ++r) sum += row_losses.data[r];
+  return sum / how.divisor;
+}
+
+std::optional<std::int64_t> span_position(std::int64_t label, std::int64_t length) {
+  if (label >= length) return std::nullopt;
+  return std::max<std::int64_t>(label, 0);
+}
+
+double span_cross_entropy(Mat<float> dlogits, Mat<const float> logits, const Batch& batch,
+                          const SpanLabels& labels, double smoothing,
+                          const SpanDivisors& divisors) {
+  double loss = 0;
+  for (std::int64_t side = 0; side < 2; ++side) {
+    const auto& positions = side == 0 ? labels.starts : labels.ends;
+    const double divisor = 2 * (side == 0 ? divisors.starts : divisors.ends);
+    double sum = 0;
+    for (std::int64_t b = 0; b < batch.B(); ++b) {
+      const std::int64_t begin = batch.starts[static_cast<std::size_t>(b)], L = batch.length(b);
+      const auto position = span_position(positions[static_cast<std::size_t>(b)], L);
+      float* d = dlogits.row(begin) + side;
+      if (!position) {
+        for (std::int64_t i = 0; i < L; ++i) d[i * dlogits.ld] = 0;
+        continue;
+      }
+      LINNET_ASSERT(dlogits.ld == logits.ld);
+      sum += row_cross_entropy(d, {logits.row(begin) + side, L, logits.ld}, *position, smoothing,
+                               1 / divisor);
+    }
+    loss += sum / divisor;
+  }
+  return loss;
+}
+
+double mean_squared_error(Mat<float> dlogits, Mat<const float> logits,
+                          std::span<const float> targets, double divisor) {
+  double sum = 0;
+  for (std::int64_t r = 0; r < logits.rows; ++r) {
+    for (std::int64_t c = 0; c < logits.cols; ++c) {
+      const double target = targets[static_cast<std::size_t>(r * logits.cols + c)];
+      const double difference = static_cast<double>(logits.row(r)[c]) - target;
+      sum += difference * difference;
+      dlogits.row(r)[c] = static_cast<float>(2 * difference / divisor);
+    }
+  }
+  return sum / divisor;
+}
+
+double binary_cross_entropy(Mat<float> dlogits, Mat<const float> logits,
+                            std::span<const float> targets, double divisor) {
+  double sum = 0;
+  for (std::int64_t r = 0; r < logits.rows; ++r) {
+    for (std::int64_t c = 0; c < logits.cols; ++c) {
+      const double x = logits.row(r)[c];
+      const double y = targets[static_cast<std::size_t>(r * logits.cols + c)];
+      sum += softplus(x) - x * y;
+      dlogits.row(r)[c] = static_cast<float>((math::sigmoid(x) - y) / divisor);
+    }
+  }
+  return sum / divisor;
+}
+
+double distillation(Mat<float> dlogits, Mat<const float> logits, Mat<const float> teacher,
+                    double temperature, double divisor) {
+  double sum = 0;
+  for (std::int64_t r = 0; r < logits.rows; ++r) {
+    const Scores s{logits.row(r), logits.cols, 1}, t{teacher.row(r), logits.cols, 1};
+    const LogSum student = log_sum_of(s, temperature), source = log_sum_of(t, temperature);
+    for (std::int64_t c = 0; c < logits.cols; ++c) {
+      const double log_q = student.log_p(s.at(c) / temperature);
+      const double log_p = source.log_p(t.at(c) / temperature), p = math::exp(log_p);
+      if (p > 0) sum += p * (log_p - log_q);
+      dlogits.row(r)[c] = static_cast<float>((math::exp(log_q) - p) * temperature / divisor);
+    }
+  }
+  return sum * temperature * temperature / divisor;
+}
+
+double cosine_distance(Mat<float> dx, Mat<const float> x, Mat<const float> y, double divisor) {
+  double loss = 0;
+  for (std::int64_t r = 0; r < x.rows; ++r) {
+    double xx = 0, yy = 0, xy = 0;
+    for (std::int64_t d = 0; d < x.cols; ++d) {
+      const double a = x.row(r)[d], b = y.row(r)[d];
+      xx += a * a, yy += b * b, xy += a * b;
+    }
+    const double lengths = std::sqrt(xx) * std::sqrt(yy);
+    const double cosine = lengths > 0 ? xy / lengths : 0;
+    loss += 1 - cosine;
+    for (std::int64_t d = 0; d < x.cols; ++d) {
+      const double a = x.row(r)[d], b = y.row(r)[d];
+      const double slope = lengths > 0 ? b / lengths - cosine * a / xx : 0;
+      dx.row(r)[d] = static_cast<float>(-slope / divisor);
+    }
+  }
+  return loss / divisor;
+}
+
+}  // namespace linnet
