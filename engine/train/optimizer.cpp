@@ -1,0 +1,143 @@
+#include "engine/train/optimizer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/core/float_environment.h"
+#include "weights/base/error.h"
+#include "weights/base/text.h"
+
+namespace linnet::train {
+namespace {
+
+constexpr std::int64_t kGrain = 1 << 15;  // elements of one thread
+
+float* floats(const Block& block) { return reinterpret_cast<float*>(block.data()); }
+
+/// x^n by squaring: the same bits everywhere.
+double power_of(double x, std::int64_t n) {
+  double p = 1;
+  for (; n > 0; n /= 2, x *= x) {
+    if (n % 2 == 1) p *= x;
+  }
+  return p;
+}
+
+/// Squares of a row: element i into partial i mod 16, then p[j] += p[j+8], +4, +2, +1.
+double sum_of_squares(const float* x, std::int64_t n) {
+  double p[16] = {};
+  std::int64_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    for (std::int64_t j = 0; j < 16; ++j) {
+      const double v = x[i + j];
+      p[j] = std::fma(v, v, p[j]);
+    }
+  }
+  for (std::int64_t j = 0; i + j < n; ++j) {
+    const double v = x[i + j];
+    p[j] = std::fma(v, v, p[j]);
+  }
+  for (std::int64_t half = 8; half > 0; half /= 2) {
+    for (std::int64_t j = 0; j < half; ++j) p[j] += p[j + half];
+  }
+  return p[0];
+}
+
+std::int64_t rows_of(const NamedParameter& p) { return p.shape.size() > 1 ? p.shape[0] : 1; }
+
+}  // namespace
+
+Optimizer::Optimizer(const TrainableEncoder& encoder, const OptimizerOptions& options)
+    : encoder_(encoder), options_(options) {
+  const std::int64_t bytes = encoder.parameters.bytes();
+  const bool adamw = options.kind == OptimizerKind::kAdamW;
+  if (adamw || options.momentum != 0) first_ = Block(bytes);
+  if (adamw) second_ = Block(bytes);
+  std::int64_t rows = 1;
+  for (const NamedParameter& p : encoder.tensors) rows = std::max(rows, rows_of(p));
+  row_sums_ = Block(rows * static_cast<std::int64_t>(sizeof(double)));
+}
+
+double Optimizer::gradient_norm(const Context& ctx, const float* gradients) {
+  auto* sums = reinterpret_cast<double*>(row_sums_.data());
+  double total = 0;
+  for (const NamedParameter& p : encoder_.tensors) {
+    const std::int64_t rows = rows_of(p), width = p.elements() / std::max<std::int64_t>(rows, 1);
+    const float* g = gradients + p.offset;
+    parallel_for(ctx.threads, rows, kGrain / (width + 1) + 1,
+                 [&](std::int64_t begin, std::int64_t end, int) {
+                   for (std::int64_t r = begin; r < end; ++r) {
+                     sums[r] = sum_of_squares(g + r * width, width);
+                   }
+                 });
+    double sum = 0;
+    for (std::int64_t r = 0; r < rows; ++r) sum += sums[r];
+    if (!std::isfinite(sum)) {
+      throw Error(ErrorCode::kNumeric, "step " + std::to_string(steps_ + 1) + ": the gradient of " +
+                                           quote(p.name) + " is not finite");
+    }
+    total += sum;
+  }
+  return std::sqrt(total);
+}
+
+double Optimizer::step(const Context& ctx, const float* gradients, double learning_rate) {
+  const FloatEnvironment environment;
+  const double norm = gradient_norm(ctx, gradients);
+  const double limit = options_.max_grad_norm;
+  const auto scale = static_cast<float>(limit > 0 ? std::min(1.0, limit / (norm + 1e-6)) : 1);
+  ++steps_;
+  float* parameters = encoder_.parameters->word.data;
+  for (const NamedParameter& p : encoder_.tensors) {
+    const bool decays = p.decay || options_.decay_groups == DecayGroups::kEverything;
+    const double decay = decays ? options_.weight_decay : 0;
+    const auto slice = [&](auto args, const auto& run) {
+      parallel_for(ctx.threads, p.elements(), kGrain,
+                   [&](std::int64_t begin, std::int64_t end, int) {
+                     auto mine = args;
+                     mine.n = end - begin;
+                     mine.p = parameters + p.offset + begin;
+                     mine.g = gradients + p.offset + begin;
+                     run(mine, p.offset + begin);
+                   });
+    };
+    if (options_.kind == OptimizerKind::kAdamW) {
+      kernels::AdamwF32Args a;
+      a.gradient_scale = scale;
+      a.keep = static_cast<float>(1 - learning_rate * decay);
+      a.one_minus_beta1 = static_cast<float>(1 - options_.beta1);
+      a.beta2 = static_cast<float>(options_.beta2);
+      a.one_minus_beta2 = static_cast<float>(1 - options_.beta2);
+      a.root_correction2 = static_cast<float>(std::sqrt(1 - power_of(options_.beta2, steps_)));
+      a.eps = static_cast<float>(options_.epsilon);
+      a.step = static_cast<float>(-learning_rate / (1 - power_of(options_.beta1, steps_)));
+      slice(a, [&](kernels::AdamwF32Args& mine, std::int64_t at) {
+        mine.m = floats(first_) + at;
+        mine.v = floats(second_) + at;
+        ctx.kernels.adamw_f32(mine);
+      });
+    } else {
+      kernels::SgdF32Args a;
+      a.gradient_scale = scale;
+      a.weight_decay = static_cast<float>(decay);
+      a.momentum = static_cast<float>(options_.momentum);
+      a.step = static_cast<float>(-learning_rate);
+      a.nesterov = options_.nesterov;
+      slice(a, [&](kernels::SgdF32Args& mine, std::int64_t at) {
+        mine.buffer = options_.momentum != 0 ? floats(first_) + at : nullptr;
+        ctx.kernels.sgd_f32(mine);
+      });
+    }
+  }
+  return norm;
+}
+
+std::vector<Optimizer::State> Optimizer::state() const {
+  if (options_.kind == OptimizerKind::kAdamW) {
+    return {{"exp_avg", floats(first_)}, {"exp_avg_sq", floats(second_)}};
+  }
+  if (options_.momentum != 0) return {{"momentum_buffer", floats(first_)}};
+  return {};
+}
+
+}  // namespace linnet::train

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/core/context.h"
+#include "engine/core/memory.h"
+#include "engine/models/encoder_parameters.h"
+
+namespace linnet::train {
+
+enum class OptimizerKind { kAdamW, kSgd };
+
+/// Which tensors weight decay shrinks: all, or all but biases and LayerNorms.
+enum class DecayGroups { kMatrices, kEverything };
+
+struct OptimizerOptions {
+  OptimizerKind kind = OptimizerKind::kAdamW;
+  double weight_decay = 0;
+  DecayGroups decay_groups = DecayGroups::kMatrices;
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  // AdamW
+  double momentum = 0;                                // SGD
+  bool nesterov = false;
+  double max_grad_norm = 0;  // 0: no clipping
+};
+
+/// AdamW and SGD with torch's semantics. State lies in blocks of the parameters' layout.
+class Optimizer {
+ public:
+  /// The encoder must outlive it.
+  Optimizer(const TrainableEncoder& encoder, const OptimizerOptions& options);
+
+  /// One step with the gradients in the parameters' layout. Returns their norm before clipping: the
+  /// root of the sum of squares in double, rows as in a row reduction and added in order. Throws
+  /// kNumeric naming the first tensor with a gradient that is not finite; nothing has changed then.
+  double step(const Context& ctx, const float* gradients, double learning_rate);
+
+  std::int64_t steps() const { return steps_; }
+
+  /// One tensor of the state: "exp_avg", "exp_avg_sq" or "momentum_buffer", and where it lies.
+  struct State {
+    std::string name;
+    float* base;
+  };
+  std::vector<State> state() const;
+  /// After state() has been filled from a checkpoint.
+  void resume_at(std::int64_t steps) { steps_ = steps; }
+
+ private:
+  double gradient_norm(const Context& ctx, const float* gradients);
+
+  const TrainableEncoder& encoder_;
+  OptimizerOptions options_;
+  std::int64_t steps_ = 0;
+  Block first_, second_;  // exp_avg or the momentum buffer; exp_avg_sq
+  Block row_sums_;
+};
+
+}  // namespace linnet::train
