@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <deque>
 #include <functional>
 
 #include "tests/support/golden.h"
@@ -88,6 +89,69 @@ TEST_F(Forward, WritesWhatTheGoldensHave) {
   }
   EXPECT_GE(files, 75);
   EXPECT_GE(tensors, 700);
+}
+
+TEST_F(Forward, LabelsGiveTheLoss) {
+  LINNET_NEEDS(goldens);
+  int losses = 0;
+  for (const auto& entry : fs::directory_iterator(goldens)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with("bert_") && !name.starts_with("distilbert_")) continue;
+    const fs::path inputs = entry.path() / "io.safetensors";
+    const test::GoldenFile want(inputs);
+    if (!want.has("b0.loss")) continue;
+    SCOPED_TRACE(name);
+    ForwardOptions o = options(entry.path(), inputs);
+    o.labels = WithLabels::kYes;
+    ASSERT_NO_THROW(forward(o));
+    const test::GoldenFile got(folder / "out.safetensors");
+    for (const std::string& batch : want.batches()) {
+      if (!want.has(batch + ".loss")) continue;
+      const float loss = want.values<float>(batch + ".loss")[0];
+      EXPECT_NEAR(got.values<float>(batch + ".loss")[0], loss, 1e-5 * std::max(1.0f, loss))
+          << batch;
+      ++losses;
+    }
+  }
+  EXPECT_GE(losses, 50);
+}
+
+TEST_F(Forward, GradientsOfEveryParameter) {
+  const fs::path golden = goldens / "train_bert_seqcls";
+  LINNET_NEEDS(golden);
+  const test::GoldenFile data(golden / "data.safetensors"), want(golden / "grads.safetensors");
+  // Rows batch_order[0] as batch b0.
+  const auto order = data.values<std::int64_t>("batch_order");
+  std::deque<std::vector<std::int64_t>> kept;
+  std::vector<TensorToWrite> tensors;
+  for (const char* name : {"input_ids", "attention_mask", "token_type_ids", "labels"}) {
+    const auto all = data.values<std::int64_t>(std::string("data.") + name);
+    auto shape = data.shape(std::string("data.") + name);
+    const std::int64_t width = shape.size() == 2 ? shape[1] : 1;
+    std::vector<std::int64_t>& rows = kept.emplace_back();
+    for (std::size_t i = 0; i < 8; ++i) {
+      const auto begin = all.begin() + order[i] * width;
+      rows.insert(rows.end(), begin, begin + width);
+    }
+    shape[0] = 8;
+    tensors.push_back(
+        {std::string("b0.") + name, DType::kI64, shape, std::as_bytes(std::span(rows))});
+  }
+  const fs::path inputs = folder / "in.safetensors";
+  weights::write_safetensors(inputs.string(), tensors);
+  ForwardOptions o = options(golden, inputs);
+  o.labels = WithLabels::kYes;
+  o.gradients = (folder / "gradients.safetensors").string();
+  forward(o);
+  const test::GoldenFile got(folder / "gradients.safetensors");
+  EXPECT_NEAR(got.values<float>("loss")[0], want.values<float>("loss")[0], 1e-5);
+  EXPECT_EQ(got.count("grad."), want.count("grad."));
+  const weights::Checkpoint checkpoint(golden);
+  for (const auto& tensor : checkpoint.tensors()) {
+    const std::string name = "grad." + std::string(tensor.name);
+    EXPECT_EQ(got.shape(name), want.shape(name));
+    test::expect_close(got.values<float>(name), want.values<float>(name), name, 2e-5 * 0.15);
+  }
 }
 
 TEST_F(Forward, ChunksGoThroughTheCache) {

@@ -38,6 +38,19 @@ constexpr Option kChunks{
         "Feed the columns in pieces of these sizes through the key/value cache of a GPT-2: writes "
         "chunkI.logits, full.logits, cache.L.key and cache.L.value."};
 
+constexpr Option kLabels{
+    .name = "labels",
+    .help =
+        "Write loss too, from labels (I64, or F32 for regression and several labels at once), "
+        "start_positions and end_positions, or next_sentence_label, as the head wants them."};
+constexpr Option kGradients{
+    .name = "gradients",
+    .kind = Kind::kFile,
+    .value = "FILE",
+    .help =
+        "safetensors file to write the gradient of the loss to, grad.NAME for each tensor of the "
+        "checkpoint; for one batch with labels."};
+
 constexpr Option kDtype{
     .name = "dtype",
     .kind = Kind::kChoice,
@@ -48,9 +61,9 @@ constexpr Option kDtype{
     .fallback = "float32",
     .choices = "float32|int8"};
 
-constexpr const Option* kOptions[] = {&kModel,   &kInputs,  &kOutput,  &kForce, &kHiddenStates,
-                                      &kChunks,  &kDtype,   &kThreads, &kIsa,   &kPrecision,
-                                      &kBackend, &kWeights, &kMlock};
+constexpr const Option* kOptions[] = {&kModel,  &kInputs,    &kOutput,  &kForce,   &kHiddenStates,
+                                      &kLabels, &kGradients, &kChunks,  &kDtype,   &kThreads,
+                                      &kIsa,    &kPrecision, &kBackend, &kWeights, &kMlock};
 
 std::vector<std::int64_t> chunks(std::string_view text) {
   std::vector<std::int64_t> sizes;
@@ -78,6 +91,13 @@ int run(const cli::Arguments& args, cli::Console& console) {
   options.outputs = destination.path;
   options.hidden_states =
       args.flag(kHiddenStates) ? tools::WithHiddenStates::kYes : tools::WithHiddenStates::kNo;
+  options.gradients = args.text(kGradients);
+  const bool labels = args.flag(kLabels) || !options.gradients.empty();
+  options.labels = labels ? tools::WithLabels::kYes : tools::WithLabels::kNo;
+  if (labels && (args.text(kDtype) == "int8" || args.text(kPrecision) == "bf16")) {
+    throw cli::UsageError("--labels and --gradients are for float32");
+  }
+  if (!options.gradients.empty()) io::check_destination({options.gradients, destination.overwrite});
   options.chunks = chunks(args.text(kChunks));
   options.load = load_options(args, console.log);
   if (args.text(kDtype) == "int8") {

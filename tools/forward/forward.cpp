@@ -7,6 +7,7 @@
 
 #include "engine/models/sentence_model.h"
 #include "tools/forward/gpt2_forward.h"
+#include "tools/forward/labels.h"
 #include "tools/forward/outputs.h"
 #include "weights/base/error.h"
 #include "weights/safetensors.h"
@@ -108,8 +109,13 @@ void forward(const ForwardOptions& options) {
   if (!gpt2 && !options.chunks.empty()) {
     throw Error(ErrorCode::kInvalidArgument, "chunks are for models with a key/value cache");
   }
+  const bool labels = options.labels == WithLabels::kYes;
+  if (gpt2 && labels) {
+    throw Error(ErrorCode::kUnsupported, "labels: the loss of a GPT-2 is not computed");
+  }
   const bool sentence = checkpoint.directory().open("modules.json").has_value();
   OutputTensors out;
+  if (labels) forward_labels(checkpoint, options, inputs, out);
   if (gpt2) {
     forward_gpt2(std::move(checkpoint), options, inputs, out);
   } else if (sentence) {
