@@ -51,20 +51,6 @@ constexpr Option kGradients{
         "safetensors file to write the gradient of the loss to, grad.NAME for each tensor of the "
         "checkpoint; for one batch with labels."};
 
-constexpr Option kDtype{
-    .name = "dtype",
-    .kind = Kind::kChoice,
-    .value = "TYPE",
-    .help =
-        "What the layers compute in. int8: weights are quantised by output channel while loading, "
-        "activations by row; heads stay in float32.",
-    .fallback = "float32",
-    .choices = "float32|int8"};
-
-constexpr const Option* kOptions[] = {&kModel,  &kInputs,    &kOutput,  &kForce,   &kHiddenStates,
-                                      &kLabels, &kGradients, &kChunks,  &kDtype,   &kThreads,
-                                      &kIsa,    &kPrecision, &kBackend, &kWeights, &kMlock};
-
 std::vector<std::int64_t> chunks(std::string_view text) {
   std::vector<std::int64_t> sizes;
   while (!text.empty()) {
@@ -79,6 +65,20 @@ std::vector<std::int64_t> chunks(std::string_view text) {
   }
   return sizes;
 }
+
+constexpr Option kDtype{
+    .name = "dtype",
+    .kind = Kind::kChoice,
+    .value = "TYPE",
+    .help =
+        "What the layers compute in. int8: weights are quantised by output channel while loading, "
+        "activations by row; heads stay in float32.",
+    .fallback = "float32",
+    .choices = "float32|int8"};
+
+constexpr const Option* kOptions[] = {&kModel,  &kInputs,    &kOutput,  &kForce,   &kHiddenStates,
+                                      &kLabels, &kGradients, &kChunks,  &kDtype,   &kThreads,
+                                      &kIsa,    &kPrecision, &kBackend, &kWeights, &kMlock};
 
 int run(const cli::Arguments& args, cli::Console& console) {
   const io::Destination destination{std::string(args.text(kOutput)), args.flag(kForce)
