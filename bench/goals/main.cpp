@@ -69,6 +69,9 @@ Record row_of(const Goal& goal, Machine machine, const Target& target,
   const Quantity q = target.quantity;
   const auto value = [&](double x) { return measured ? Value(x) : Value(); };
   const auto shown = [&](double x) { return measured ? Value(text(x, q)) : Value(); };
+  // A rate depends on the clock: its share of the peak says how good it is.
+  const std::string of_peak =
+      q == Quantity::kGops ? " (" + text(o.peak_share, Quantity::kPeakShare) + ")" : "";
   return {{"machine", name(machine), "goals of"},
           {"group", goal.group, "group"},
           {"what", goal.what, "what"},
@@ -77,8 +80,9 @@ Record row_of(const Goal& goal, Machine machine, const Target& target,
           {"floor", target.floor},
           {"value", value(o.value)},
           {"worst", value(o.worst)},
+          {"peak_share", value(o.peak_share)},
           {"goal_text", text(target.goal, q), "goal"},
-          {"value_text", shown(o.value), "mean"},
+          {"value_text", measured ? Value(text(o.value, q) + of_peak) : Value(), "mean"},
           {"worst_text", shown(o.worst), "worst"},
           {"worst_shape", measured ? Value(shape(o.worst_cell)) : Value(), "worst at M, NxK"},
           {"floor_text", target.floor > 0 ? Value(text(target.floor, q)) : Value(), "floor"},

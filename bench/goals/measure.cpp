@@ -123,13 +123,15 @@ std::vector<Compared> measure(const Goal& goal, int rounds) {
 
 Outcome outcome(const Target& target, const std::vector<Compared>& cells) {
   Outcome out;
-  double log_sum = 0;
+  double log_sum = 0, log_share = 0;
   for (const Compared& c : cells) {
+    log_share += std::log(value_of(Quantity::kPeakShare, c));
     const double value = value_of(target.quantity, c);
     log_sum += std::log(value);
     if (out.worst_cell.N == 1 || value < out.worst) out.worst = value, out.worst_cell = c.problem;
   }
   out.value = std::exp(log_sum / static_cast<double>(cells.size()));
+  out.peak_share = std::exp(log_share / static_cast<double>(cells.size()));
   const bool right =
       std::all_of(cells.begin(), cells.end(), [](const Compared& c) { return c.agrees; });
   out.reached = right && out.value >= target.goal && out.worst >= target.floor;

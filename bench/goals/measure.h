@@ -22,6 +22,7 @@ std::vector<Compared> measure(const Goal& goal, int rounds);
 struct Outcome {
   double value = 0;  // geometric mean
   double worst = 0;
+  double peak_share = 0;  // geometric mean
   GemmProblem worst_cell = {};
   bool reached = false;
 };

@@ -65,8 +65,9 @@ BACKENDS = {
 }
 
 # Largest difference between the logits and the FP32 reference, as a share of the reference's
-# largest absolute value, that a row may show and still be printed.
-TOLERANCE = {"fp32": 1e-4, "bf16": 0.05, "int8": 0.1}
+# largest absolute value, that a row may show and still be printed. Of a single row with two logits
+# that can be much: the lesser formats are judged by the cosines that stand beside the times.
+TOLERANCE = {"fp32": 1e-4, "bf16": 0.2, "int8": 0.3}
 
 
 # What linnet wants to reach; the words are those of the report's summary.
