@@ -36,12 +36,29 @@ constexpr Option kLogprobs{.name = "logprobs",
                            .low = 0,
                            .high = 1000};
 
-constexpr auto kOwnOptions = std::to_array<const Option*>(
-    {&kModel,           &kInput, &kInputFormat, &kTextColumn,   &kMaxLineBytes,
-     &kRequests,        &kStop,  &kLogprobs,    &tools::kBatch, &tools::kCacheBudget,
-     &kOutput,          &kForce, &kJson,        &kInvalidUtf8,  &kNoParseSpecial,
-     &kThreads,         &kIsa,   &kPrecision,   &kBackend,      &kFollowSymlinks,
-     &kNoFollowSymlinks});
+constexpr auto kOwnOptions = std::to_array<const Option*>({&kModel,
+                                                           &kInput,
+                                                           &kInputFormat,
+                                                           &kTextColumn,
+                                                           &kMaxLineBytes,
+                                                           &kRequests,
+                                                           &kStop,
+                                                           &kLogprobs,
+                                                           &tools::kBatch,
+                                                           &tools::kCacheBudget,
+                                                           &kOutput,
+                                                           &kForce,
+                                                           &kJson,
+                                                           &kInvalidUtf8,
+                                                           &kNoParseSpecial,
+                                                           &kThreads,
+                                                           &kIsa,
+                                                           &kPrecision,
+                                                           &kBackend,
+                                                           &kWeights,
+                                                           &kMlock,
+                                                           &kFollowSymlinks,
+                                                           &kNoFollowSymlinks});
 
 TextRequest request_of(const cli::Arguments& args, const LanguageModel& model) {
   TextRequest request;

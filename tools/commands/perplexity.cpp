@@ -43,9 +43,9 @@ constexpr Option kTokenOutput{
     .help = "Write an object a line for every token that is scored: index, token, logprob."};
 
 constexpr const Option* kOptions[] = {
-    &kModel,     &kText,    &kMaxLength,      &kStride,          &kTokenOutput, &kJson,
-    &kOutput,    &kForce,   &kInvalidUtf8,    &kNoParseSpecial,  &kThreads,     &kIsa,
-    &kPrecision, &kBackend, &kFollowSymlinks, &kNoFollowSymlinks};
+    &kModel,     &kText,    &kMaxLength,   &kStride,         &kTokenOutput,    &kJson,
+    &kOutput,    &kForce,   &kInvalidUtf8, &kNoParseSpecial, &kThreads,        &kIsa,
+    &kPrecision, &kBackend, &kWeights,     &kMlock,          &kFollowSymlinks, &kNoFollowSymlinks};
 
 constexpr std::int64_t kMostBytes = std::int64_t{1} << 31;
 // Windows that go to the model together.

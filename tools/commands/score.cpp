@@ -18,25 +18,13 @@ constexpr Option kAddBos{
 constexpr Option kTokens{.name = "tokens",
                          .help = "Write the log-probability of every token, too."};
 
-constexpr const Option* kOptions[] = {&kModel,
-                                      &kInput,
-                                      &kInputFormat,
-                                      &kTextColumn,
-                                      &kMaxLineBytes,
-                                      &kAddBos,
-                                      &kTokens,
-                                      &kOutput,
-                                      &kForce,
-                                      &tools::kFormat,
-                                      &kJson,
-                                      &kInvalidUtf8,
-                                      &kNoParseSpecial,
-                                      &kThreads,
-                                      &kIsa,
-                                      &kPrecision,
-                                      &kBackend,
-                                      &kFollowSymlinks,
-                                      &kNoFollowSymlinks,
+constexpr const Option* kOptions[] = {&kModel,          &kInput,          &kInputFormat,
+                                      &kTextColumn,     &kMaxLineBytes,   &kAddBos,
+                                      &kTokens,         &kOutput,         &kForce,
+                                      &tools::kFormat,  &kJson,           &kInvalidUtf8,
+                                      &kNoParseSpecial, &kThreads,        &kIsa,
+                                      &kPrecision,      &kBackend,        &kWeights,
+                                      &kMlock,          &kFollowSymlinks, &kNoFollowSymlinks,
                                       &kNoProgress};
 
 struct Score {
