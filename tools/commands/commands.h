@@ -27,6 +27,7 @@ extern const cli::Command kSearch;
 extern const cli::Command kSimilar;
 extern const cli::Command kTag;
 extern const cli::Command kTokenize;
+extern const cli::Command kTrain;
 extern const cli::Command kVersion;
 extern const cli::Command kZeroShot;
 

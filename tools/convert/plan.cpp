@@ -45,8 +45,6 @@ bool is_constant(const TensorView& tensor) {
                     [](char a, std::byte b) { return static_cast<std::byte>(a) == b; });
 }
 
-void copy_value(json::Writer& out, json::Value value);
-
 void copy_members(json::Writer& out, json::Value object, const std::string& architecture) {
   out.begin_object();
   if (!architecture.empty()) {
@@ -59,6 +57,8 @@ void copy_members(json::Writer& out, json::Value object, const std::string& arch
   }
   out.end_object();
 }
+
+}  // namespace
 
 void copy_value(json::Writer& out, json::Value value) {
   switch (value.kind()) {
@@ -88,8 +88,6 @@ void copy_value(json::Writer& out, json::Value value) {
       break;
   }
 }
-
-}  // namespace
 
 TensorNames::TensorNames(const EncoderDescription& description, const weights::NameMap& map) {
   bool heads = description.head != HeadKind::kBase;

@@ -40,6 +40,9 @@ std::map<std::string, weights::ManifestTensor> plan_tensors(const weights::Check
 std::vector<Transfer> transfers(const weights::Checkpoint& checkpoint,
                                 const weights::Manifest& manifest);
 
+/// Writes a value as it was read; keys keep their order.
+void copy_value(json::Writer& out, json::Value value);
+
 /// config.json as it is, or with the architecture of the task that was asked for.
 weights::ManifestFile write_config(const weights::Checkpoint& checkpoint,
                                    const EncoderDescription& description,

@@ -1,0 +1,195 @@
+// `linnet train` without its command line: what a run leaves, and that nothing but data, options
+// and seed decides its bytes.
+#include "tools/train/train.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "engine/tasks/text_classifier.h"
+#include "tests/support/data.h"
+#include "tests/support/expect_error.h"
+#include "tests/support/temp_dir.h"
+
+namespace linnet::tools {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string bytes_of(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  EXPECT_TRUE(in.good()) << file;
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+class Train : public testing::Test {
+ protected:
+  const fs::path model = test::data_dir() / "goldens/bert_seqcls_text";
+  const test::TempDir dir;
+
+  // 44 sentences, two kinds of them.
+  std::string data() {
+    std::string table = "label\tsentence\n";
+    const char* good[] = {"good", "lovely", "great", "fine"};
+    const char* bad[] = {"bad", "awful", "poor", "sad"};
+    for (int i = 0; i < 22; ++i) {
+      table += std::string("1\tthe film is ") + good[i % 4] + (i % 3 == 0 ? " and long\n" : "\n");
+      table += std::string("0\ta ") + bad[i % 4] + " film" + (i % 5 == 0 ? " it was\n" : "\n");
+    }
+    dir.write("train.tsv", table);
+    return dir.path("train.tsv");
+  }
+  TrainOptions options(const std::string& output) {
+    TrainOptions o;
+    o.model = model.string();
+    o.train_file = data();
+    o.output_dir = dir.path(output);
+    o.load.isa = kernels::supported_isas().back();
+    o.logging_steps = 5;
+    o.save_steps = 4;
+    o.trainer.max_steps = 12;
+    o.trainer.learning_rate = 1e-3;
+    o.trainer.warmup = 2;
+    o.trainer.optimizer.weight_decay = 0.01;
+    o.trainer.optimizer.max_grad_norm = 1;
+    o.command = "test";
+    return o;
+  }
+  TrainResult train(const TrainOptions& o) {
+    return train_classifier(o, io::ShowProgress::kNo, cli::Log());
+  }
+  std::string weights(const std::string& output) {
+    return bytes_of(fs::path(dir.path(output)) / "model.safetensors");
+  }
+};
+
+TEST_F(Train, ThreadsLevelsAndPassesChangeNothing) {
+  LINNET_NEEDS(model);
+  train(options("one"));
+  for (const kernels::Isa isa : kernels::supported_isas()) {
+    TrainOptions o = options(std::string("two_") + kernels::name(isa));
+    o.load.isa = isa;
+    o.threads = 3;
+    o.trainer.tokens_per_pass = 1;
+    train(o);
+    EXPECT_EQ(weights(std::string("two_") + kernels::name(isa)), weights("one"));
+  }
+  TrainOptions other = options("seed");
+  other.trainer.seed = 43;
+  train(other);
+  EXPECT_NE(weights("seed"), weights("one"));
+}
+
+TEST_F(Train, AccumulationGivesTheBytesOfTheLargeBatch) {
+  LINNET_NEEDS(model);
+  train(options("large"));
+  TrainOptions o = options("parts");
+  o.trainer.batch_size = 2;
+  o.trainer.accumulation = 4;
+  train(o);
+  EXPECT_EQ(weights("parts"), weights("large"));
+}
+
+// Killed after any checkpoint, the run ends with the same files.
+TEST_F(Train, ResumedRunsGiveTheSameBytes) {
+  LINNET_NEEDS(model);
+  train(options("whole"));
+  for (const char* kept : {"checkpoint-4", "checkpoint-8", "nothing"}) {
+    const std::string output = std::string("resumed_") + kept;
+    train(options(output));
+    for (const auto& entry : fs::directory_iterator(dir.path(output))) {
+      if (entry.path().filename() != kept) fs::remove_all(entry.path());
+    }
+    TrainOptions o = options(output);
+    o.resume = Resume::kYes;
+    train(o);
+    for (const char* file :
+         {"model.safetensors", "trainer_state.json", "config.json",
+          "checkpoint-12/optimizer.safetensors", "checkpoint-12/manifest.json"}) {
+      EXPECT_EQ(bytes_of(fs::path(dir.path(output)) / file),
+                bytes_of(fs::path(dir.path("whole")) / file))
+          << kept << " " << file;
+    }
+  }
+}
+
+TEST_F(Train, ADamagedCheckpointIsPassedOver) {
+  LINNET_NEEDS(model);
+  train(options("whole"));
+  train(options("damaged"));
+  const fs::path optimizer = fs::path(dir.path("damaged")) / "checkpoint-8/optimizer.safetensors";
+  std::string bytes = bytes_of(optimizer);
+  bytes[bytes.size() / 2] ^= 1;
+  std::ofstream(optimizer, std::ios::binary) << bytes;
+  fs::remove_all(fs::path(dir.path("damaged")) / "checkpoint-12");
+  TrainOptions o = options("damaged");
+  o.resume = Resume::kYes;
+  train(o);
+  EXPECT_EQ(weights("damaged"), weights("whole"));
+}
+
+TEST_F(Train, RefusesOtherOptionsUsedDirectoriesAndCompany) {
+  LINNET_NEEDS(model);
+  train(options("out"));
+  TrainOptions o = options("out");
+  EXPECT_NE(test::error_of(ErrorCode::kInvalidArgument, [&] { train(o); }).find("is not empty"),
+            std::string::npos);
+  o.resume = Resume::kYes;
+  o.command = "other";
+  EXPECT_NE(test::error_of(ErrorCode::kInvalidArgument, [&] { train(o); }).find("was made with"),
+            std::string::npos);
+  const int lock = open(o.output_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  ASSERT_EQ(flock(lock, LOCK_EX), 0);
+  EXPECT_NE(test::error_of(ErrorCode::kInvalidArgument, [&] { train(o); }).find("another process"),
+            std::string::npos);
+  close(lock);
+}
+
+TEST_F(Train, LearnsAndLeavesAModelForEveryCommand) {
+  LINNET_NEEDS(model);
+  TrainOptions o = options("out");
+  o.trainer.max_steps = 120;
+  o.trainer.learning_rate = 3e-3;
+  o.save_total_limit = 2;
+  train(o);
+  const TaskModel trained = load_task_model(dir.path("out"), {});
+  EXPECT_TRUE(trained.encoder.warnings.empty());
+  TextClassifier classifier(trained);
+  const std::vector<TextInput> inputs{{"the film is great", {}}, {"a poor film", {}}};
+  const auto answers = classifier.classify(inputs);
+  EXPECT_EQ(answers[0].labels[0].label, 1);
+  EXPECT_EQ(answers[1].labels[0].label, 0);
+  int checkpoints = 0;
+  for (const auto& entry : fs::directory_iterator(dir.path("out"))) {
+    checkpoints += entry.path().filename().string().starts_with("checkpoint-") ? 1 : 0;
+  }
+  EXPECT_EQ(checkpoints, 2);
+}
+
+TEST_F(Train, BadDataIsNamed) {
+  LINNET_NEEDS(model);
+  TrainOptions o = options("out");
+  dir.write("broken.tsv", "label\tsentence\n1\tgood\n0\n");
+  o.train_file = dir.path("broken.tsv");
+  EXPECT_NE(test::error_of(ErrorCode::kFormat, [&] { train(o); }).find("line 3"),
+            std::string::npos);
+  dir.write("one.tsv", "label\tsentence\nyes\tgood\nyes\tbad\n");
+  o.train_file = dir.path("one.tsv");
+  EXPECT_NE(test::error_of(ErrorCode::kFormat, [&] { train(o); }).find("every label"),
+            std::string::npos);
+  o = options("exploding");
+  o.trainer.learning_rate = 1e30;
+  o.trainer.optimizer.max_grad_norm = 0;
+  const std::string message = test::error_of(ErrorCode::kNumeric, [&] { train(o); });
+  EXPECT_NE(message.find("step "), std::string::npos) << message;
+}
+
+}  // namespace
+}  // namespace linnet::tools

@@ -1,0 +1,182 @@
+#include "tools/train/checkpoints.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <filesystem>
+#include <map>
+
+#include "tools/train/model_files.h"
+#include "weights/base/error.h"
+#include "weights/base/json_writer.h"
+#include "weights/base/text.h"
+#include "weights/hash.h"
+#include "weights/output.h"
+
+namespace linnet::tools {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr const char* kPrefix = "checkpoint-";
+constexpr const char* kManifest = "manifest.json";
+constexpr const char* kState = "trainer_state.json";
+constexpr const char* kOptimizer = "optimizer.safetensors";
+constexpr std::int64_t kFormatVersion = 1;
+constexpr std::int64_t kStateBytes = std::int64_t{64} << 20;
+
+// Checkpoints of a run by their step.
+std::map<std::int64_t, std::string> checkpoints_of(const std::string& output) {
+  std::map<std::int64_t, std::string> found;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(output, error)) {
+    const std::string name = entry.path().filename().string();
+    if (!entry.is_directory() || !name.starts_with(kPrefix)) continue;
+    const char* begin = name.data() + std::strlen(kPrefix);
+    const char* end = name.data() + name.size();
+    std::int64_t step = 0;
+    const auto parsed = std::from_chars(begin, end, step);
+    if (parsed.ec == std::errc() && parsed.ptr == end) found[step] = entry.path().string();
+  }
+  return found;
+}
+
+std::string manifest_of(const std::string& directory) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    names.push_back(entry.path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  json::Writer out(2);
+  out.begin_object().key("schema").integer(kFormatVersion).key("files").begin_array();
+  for (const std::string& name : names) {
+    const std::string path = directory + "/" + name;
+    out.begin_object().key("name").string(name);
+    out.key("bytes").integer(static_cast<std::int64_t>(fs::file_size(path)));
+    out.key("xxh3").string(weights::text(weights::hash_file(path))).end_object();
+  }
+  return std::move(out.end_array().end_object()).text() + "\n";
+}
+
+json::Document read(const std::string& directory, const char* name) {
+  auto document = weights::read_json(weights::Directory(directory), name, kStateBytes);
+  if (!document) throw Error(ErrorCode::kIo, directory + ": has no " + name);
+  return std::move(*document);
+}
+
+// Throws unless every file is as the manifest says.
+void verify(const std::string& directory) {
+  const json::Document document = read(directory, kManifest);
+  const json::Value root = document.root();
+  if (root.at("schema").integer() != kFormatVersion) root.fail("is of another version");
+  for (const json::Value file : root.at("files").elements()) {
+    const std::string name(file.at("name").string());
+    if (!weights::is_plain_name(name)) file.fail("is no plain file name");
+    const std::string path = directory + "/" + name;
+    std::error_code error;
+    const auto bytes = fs::file_size(path, error);
+    const bool same = !error && static_cast<std::int64_t>(bytes) == file.at("bytes").integer() &&
+                      weights::text(weights::hash_file(path)) == file.at("xxh3").string();
+    if (!same) throw Error(ErrorCode::kFormat, path + ": is not what " + kManifest + " says");
+  }
+}
+
+void write_text(const std::string& path, const std::string& text) {
+  weights::write_file(path, [&](weights::OutputFile& file) { file.write(text); });
+}
+
+void write_optimizer(const std::string& path, train::Trainer& trainer) {
+  std::vector<weights::TensorToWrite> tensors;
+  for (const train::Optimizer::State& state : trainer.optimizer().state()) {
+    for (const NamedParameter& p : trainer.encoder().tensors) {
+      const std::span floats(state.base + p.offset, static_cast<std::size_t>(p.elements()));
+      tensors.push_back(
+          {state.name + "." + p.canonical, weights::DType::kF32, p.shape, std::as_bytes(floats)});
+    }
+  }
+  weights::write_safetensors(path, tensors, {{"step", std::to_string(trainer.steps())}});
+}
+
+}  // namespace
+
+std::string state_text(const train::Trainer& trainer, const RunState& state) {
+  json::Writer out(2);
+  out.begin_object();
+  out.key("epoch").float64(trainer.epoch());
+  out.key("global_step").integer(trainer.steps());
+  out.key("max_steps").integer(trainer.total_steps());
+  out.key("log_history").begin_array();
+  for (const LogEntry& e : state.log) {
+    out.begin_object();
+    out.key("epoch").float64(e.epoch).key("grad_norm").float64(e.gradient_norm);
+    out.key("learning_rate").float64(e.learning_rate).key("loss").float64(e.loss);
+    out.key("step").integer(e.step).end_object();
+  }
+  out.end_array();
+  out.key("loss_sum").float64(state.loss_sum).key("loss_steps").integer(state.loss_steps);
+  out.key("options").string(state.options);
+  out.key("finished").boolean(trainer.finished());
+  out.key("format_version").integer(kFormatVersion);
+  return std::move(out.end_object()).text() + "\n";
+}
+
+void save_checkpoint(const std::string& output, train::Trainer& trainer, const RunState& state,
+                     const CheckpointSource& files, std::int64_t limit) {
+  const std::string path = output + "/" + kPrefix + std::to_string(trainer.steps());
+  weights::OutputDirectory directory(path, weights::Existing::kReplace);
+  const std::string& to = directory.temporary_path();
+  write_model(to, trainer.encoder(), files.config, files.source);
+  write_optimizer(to + "/" + kOptimizer, trainer);
+  write_text(to + "/" + kState, state_text(trainer, state));
+  write_text(to + "/" + kManifest, manifest_of(to));
+  directory.commit();
+  auto all = checkpoints_of(output);
+  for (auto it = all.begin(); limit > 0 && static_cast<std::int64_t>(all.size()) > limit;) {
+    fs::remove_all(it->second);
+    it = all.erase(it);
+  }
+}
+
+std::optional<std::string> newest_checkpoint(const std::string& output, const cli::Log& log) {
+  const auto all = checkpoints_of(output);
+  for (auto it = all.rbegin(); it != all.rend(); ++it) {
+    try {
+      verify(it->second);
+      return it->second;
+    } catch (const Error& e) {
+      log.warning(std::string("passed over: ") + e.what());
+    }
+  }
+  return std::nullopt;
+}
+
+RunState load_state(const std::string& checkpoint, train::Trainer& trainer) {
+  const json::Document document = read(checkpoint, kState);
+  const json::Value root = document.root();
+  RunState state;
+  state.step = root.at("global_step").integer(0, std::int64_t{1} << 40);
+  state.loss_sum = root.at("loss_sum").number();
+  state.loss_steps = root.at("loss_steps").integer();
+  state.options = root.at("options").string();
+  for (const json::Value e : root.at("log_history").elements()) {
+    state.log.push_back({e.at("step").integer(), e.at("epoch").number(), e.at("loss").number(),
+                         e.at("learning_rate").number(), e.at("grad_norm").number()});
+  }
+  const auto file = weights::open_safetensors(weights::Directory(checkpoint), kOptimizer);
+  if (!file) throw Error(ErrorCode::kIo, checkpoint + ": has no " + kOptimizer);
+  for (const train::Optimizer::State& moments : trainer.optimizer().state()) {
+    for (const NamedParameter& p : trainer.encoder().tensors) {
+      const std::string name = moments.name + "." + p.canonical;
+      const weights::TensorView* tensor = file->find(name);
+      if (tensor == nullptr || tensor->dtype != weights::DType::kF32 ||
+          tensor->elements() != p.elements()) {
+        throw Error(ErrorCode::kFormat, checkpoint + "/" + kOptimizer + ": tensor " + quote(name) +
+                                            " is missing or has another shape");
+      }
+      std::memcpy(moments.base + p.offset, tensor->bytes.data(), tensor->bytes.size());
+    }
+  }
+  trainer.optimizer().resume_at(state.step);
+  return state;
+}
+
+}  // namespace linnet::tools

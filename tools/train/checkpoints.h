@@ -1,0 +1,51 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/train/trainer.h"
+#include "tools/cli/log.h"
+#include "weights/checkpoint.h"
+
+// checkpoint-N directories: complete or absent, verified before they are used.
+namespace linnet::tools {
+
+/// One entry of the log of a run.
+struct LogEntry {
+  std::int64_t step = 0;
+  double epoch = 0, loss = 0, learning_rate = 0, gradient_norm = 0;
+};
+
+/// What goes on beside parameters and moments.
+struct RunState {
+  std::int64_t step = 0;
+  double loss_sum = 0;          // of the steps since the last entry
+  std::int64_t loss_steps = 0;  // their number
+  std::vector<LogEntry> log;
+  std::string options;  // what the run was started with: a resumed run must have the same
+};
+
+/// trainer_state.json, with the names of transformers' Trainer.
+std::string state_text(const train::Trainer& trainer, const RunState& state);
+
+struct CheckpointSource {
+  const std::string& config;          // config.json of the model in training
+  const weights::Checkpoint& source;  // where the tokenizer comes from
+};
+
+/// Writes OUTPUT/checkpoint-STEP: model, optimizer.safetensors, trainer_state.json, and last
+/// manifest.json with size and XXH3-128 of every file; then its name. Keeps the newest `limit`
+/// checkpoints, all with 0.
+void save_checkpoint(const std::string& output, train::Trainer& trainer, const RunState& state,
+                     const CheckpointSource& files, std::int64_t limit);
+
+/// The newest checkpoint whose files are what its manifest says; those passed over are logged with
+/// the reason.
+std::optional<std::string> newest_checkpoint(const std::string& output, const cli::Log& log);
+
+/// Reads the state of a checkpoint, and the optimizer's into the trainer. Throws kFormat for files
+/// that do not fit the model.
+RunState load_state(const std::string& checkpoint, train::Trainer& trainer);
+
+}  // namespace linnet::tools
