@@ -1,5 +1,8 @@
 #include "engine/compress/random_sequences.h"
 
+#include <algorithm>
+#include <string>
+
 #include "weights/base/error.h"
 
 namespace linnet::compress {
@@ -33,10 +36,17 @@ Sequences random_sequences(const RandomIds& ids, std::int64_t count, std::uint64
   if (ids.ordinary.empty()) {
     throw Error(ErrorCode::kInvalidArgument, "random sequences: no ids to take them from");
   }
+  if (ids.positions < 3) {
+    throw Error(ErrorCode::kInvalidArgument, "random sequences: a model with " +
+                                                 std::to_string(ids.positions) +
+                                                 " positions, expected at least 3");
+  }
+  const std::uint64_t longest = std::min(kLongest, static_cast<std::uint64_t>(ids.positions - 2));
+  const std::uint64_t shortest = std::min(kShortest, longest);
   Numbers numbers(seed);
   Sequences sequences;
   for (std::int64_t i = 0; i < count; ++i) {
-    const std::uint64_t length = kShortest + numbers.below(kLongest - kShortest + 1);
+    const std::uint64_t length = shortest + numbers.below(longest - shortest + 1);
     sequences.tokens.push_back(ids.cls);
     for (std::uint64_t t = 0; t < length; ++t) {
       sequences.tokens.push_back(ids.ordinary[numbers.below(ids.ordinary.size())]);

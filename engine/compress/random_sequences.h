@@ -21,6 +21,7 @@ struct Sequences {
 struct RandomIds {
   std::int32_t cls = 0, sep = 0;
   std::span<const std::int32_t> ordinary;
+  std::int64_t positions = 512;  // of the model: its longest sequence
 };
 
 /// `count` sequences [CLS] 6..49 ids [SEP], lengths and ids uniform: a calibration where there is

@@ -52,14 +52,32 @@ constexpr Option kKeepFp32{
         "A layer that stays in FP32, by the end of its name: 0.output.dense, or output.dense "
         "for that of every block.",
     .repeatable = true};
+constexpr Option kReport{
+    .name = "report",
+    .help =
+        "Measure on random ids what each step of the scheme brings: signal to noise of every "
+        "layer, cosine at the output."};
+constexpr Option kEvalFile{
+    .name = "eval-file",
+    .kind = Kind::kFile,
+    .value = "FILE",
+    .help =
+        "Score the model before and after on these records: embeddings by their cosine, "
+        "classifications by accuracy where there is a column label. linnet.json keeps it."};
+constexpr Option kMaxDrop{.name = "max-drop",
+                          .kind = Kind::kNumber,
+                          .value = "X",
+                          .help = "Write nothing if the first score of --eval-file falls by more.",
+                          .low = 0};
 constexpr Option kAvx2{.name = "avx2", .help = "Accepted: the file is the same for every level."};
 constexpr Option kAvx512{.name = "avx512", .help = "Accepted, as --avx2."};
 constexpr Option kAvx512Vnni{.name = "avx512-vnni", .help = "Accepted, as --avx2."};
 
-constexpr const Option* kOptions[] = {&kSource,    &kTarget,   &kScheme,         &kCalibrationFile,
-                                      &kAttention, &kKeepFp32, &kReplace,        &kThreads,
-                                      &kIsa,       &kJson,     &kFollowSymlinks, &kNoFollowSymlinks,
-                                      &kAvx2,      &kAvx512,   &kAvx512Vnni};
+constexpr const Option* kOptions[] = {
+    &kSource,   &kTarget, &kScheme,    &kCalibrationFile, &kAttention,
+    &kKeepFp32, &kReport, &kEvalFile,  &kMaxDrop,         &kReplace,
+    &kThreads,  &kIsa,    &kJson,      &kFollowSymlinks,  &kNoFollowSymlinks,
+    &kAvx2,     &kAvx512, &kAvx512Vnni};
 
 // IN OUT [TYPE], or --model and --output-dir.
 void read_places(const cli::Arguments& args, tools::QuantizeOptions& options) {
@@ -97,6 +115,12 @@ int run(const cli::Arguments& args, cli::Console& console) {
   options.calibration_file = args.maybe(kCalibrationFile);
   options.int8_attention = args.text(kAttention) == "i8";
   options.keep_fp32 = args.list(kKeepFp32);
+  options.report = args.flag(kReport);
+  options.eval_file = args.maybe(kEvalFile);
+  if (args.given(kMaxDrop)) {
+    if (!options.eval_file) throw cli::UsageError("--max-drop asks for --eval-file");
+    options.max_drop = args.number(kMaxDrop);
+  }
   if (args.flag(kReplace)) options.existing = weights::Existing::kReplace;
   options.isa = choose_isa(args.maybe(kIsa));
   options.threads = static_cast<int>(args.maybe_integer(kThreads).value_or(available_threads()));

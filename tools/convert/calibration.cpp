@@ -15,6 +15,7 @@ namespace {
 
 // Texts are taken a few at a time until there are enough.
 constexpr std::size_t kLinesAtOnce = 64;
+constexpr std::int64_t kRandomSequences = 128;
 // Sentences, not documents: what is typical of a token shows in any of them.
 constexpr std::int64_t kLongest = 128;
 
@@ -66,7 +67,8 @@ compress::Sequences sequences_of(const std::string& file, const tokenizer::Token
 }
 
 // Ids that text may become: neither special nor a place that is kept free.
-compress::Sequences random_of(const tokenizer::Tokenizer& tokenizer) {
+compress::Sequences random_of(const tokenizer::Tokenizer& tokenizer, std::int64_t positions,
+                              std::uint64_t seed) {
   std::vector<std::int32_t> ordinary;
   for (std::int32_t id = 0; id < tokenizer.vocab_size(); ++id) {
     const auto token = tokenizer.token(id);
@@ -75,7 +77,9 @@ compress::Sequences random_of(const tokenizer::Tokenizer& tokenizer) {
     }
   }
   const tokenizer::SpecialIds& special = tokenizer.special_ids();
-  return compress::random_sequences({special.cls.value_or(0), special.sep.value_or(0), ordinary});
+  return compress::random_sequences(
+      {special.cls.value_or(0), special.sep.value_or(0), ordinary, positions}, kRandomSequences,
+      seed);
 }
 
 }  // namespace
@@ -83,10 +87,15 @@ compress::Sequences random_of(const tokenizer::Tokenizer& tokenizer) {
 Calibration calibration_of(const std::optional<std::string>& file,
                            const weights::Directory& directory, const EncoderModel& model,
                            Threads& threads) {
+  if (!file) return random_ids(directory, model, 0);
   const tokenizer::Tokenizer tokenizer = load_tokenizer(directory);
-  if (!file) return {"random ids", random_of(tokenizer)};
   return {std::filesystem::path(*file).filename().string(),
           sequences_of(*file, tokenizer, model, threads)};
+}
+
+Calibration random_ids(const weights::Directory& directory, const EncoderModel& model,
+                       std::uint64_t seed) {
+  return {"random ids", random_of(load_tokenizer(directory), model.config.positions, seed)};
 }
 
 }  // namespace linnet::tools

@@ -24,4 +24,8 @@ Calibration calibration_of(const std::optional<std::string>& file,
                            const weights::Directory& directory, const EncoderModel& model,
                            Threads& threads);
 
+/// Random ids that its tokenizer may give. Throws as calibration_of().
+Calibration random_ids(const weights::Directory& directory, const EncoderModel& model,
+                       std::uint64_t seed);
+
 }  // namespace linnet::tools

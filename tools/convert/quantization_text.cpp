@@ -1,3 +1,6 @@
+#include <array>
+#include <cstdio>
+
 #include "tools/convert/quantize.h"
 #include "tools/io/table.h"
 #include "weights/base/json_writer.h"
@@ -20,6 +23,61 @@ std::string megabytes(std::int64_t bytes) {
   return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " MB";
 }
 
+std::string fixed(double value, int digits) {
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), "%.*f", digits, value);
+  return text.data();
+}
+
+// A row for each layer, a column for each step.
+std::string report_text(const std::vector<compress::StepQuality>& report) {
+  using Align = io::Table::Align;
+  std::vector<io::Table::Column> columns{{"signal to noise, dB"}};
+  for (const compress::StepQuality& step : report) columns.push_back({step.step, Align::kRight});
+  io::Table table(columns);
+  const auto add = [&](std::string name, const auto& cell) {
+    std::vector<std::string> cells{std::move(name)};
+    for (const compress::StepQuality& step : report) cells.push_back(cell(step));
+    table.add(std::move(cells));
+  };
+  for (std::size_t i = 0; i < report.front().layers.size(); ++i) {
+    const compress::LayerQuality& layer = report.front().layers[i];
+    add(std::to_string(layer.block) + "." + layer.layer,
+        [&](const compress::StepQuality& step) { return fixed(step.layers[i].snr_db, 1); });
+  }
+  add("mean cosine of the output",
+      [](const compress::StepQuality& step) { return fixed(step.mean_cosine, 6); });
+  add("least cosine of the output",
+      [](const compress::StepQuality& step) { return fixed(step.least_cosine, 6); });
+  return "\n" + table.text();
+}
+
+std::string quality_text(const std::vector<weights::ManifestQuality>& quality) {
+  io::Table table({{"score"},
+                   {"before", io::Table::Align::kRight},
+                   {"after", io::Table::Align::kRight},
+                   {"records", io::Table::Align::kRight}});
+  for (const weights::ManifestQuality& one : quality) {
+    table.add({one.metric, fixed(one.before, 6), fixed(one.after, 6), std::to_string(one.rows)});
+  }
+  return "\n" + table.text();
+}
+
+void write_report(json::Writer& out, const std::vector<compress::StepQuality>& report) {
+  out.begin_array();
+  for (const compress::StepQuality& step : report) {
+    out.begin_object().key("step").string(step.step);
+    out.key("mean_cosine").float64(step.mean_cosine).key("least_cosine");
+    out.float64(step.least_cosine).key("layers").begin_array();
+    for (const compress::LayerQuality& layer : step.layers) {
+      out.begin_object().key("block").integer(layer.block).key("layer").string(layer.layer);
+      out.key("snr_db").float64(layer.snr_db).end_object();
+    }
+    out.end_array().end_object();
+  }
+  out.end_array();
+}
+
 }  // namespace
 
 std::string quantization_text(const Quantization& quantization) {
@@ -32,8 +90,11 @@ std::string quantization_text(const Quantization& quantization) {
   for (const std::string& kept : manifest.quantization->kept_fp32) {
     table.add({kept, "", "kept in FP32"});
   }
-  std::string out = table.text() + "\nscheme " + manifest.quantization->scheme + ", attention in " +
-                    manifest.quantization->attention;
+  std::string out = table.text();
+  if (!quantization.report.empty()) out += report_text(quantization.report);
+  if (!manifest.quality.empty()) out += quality_text(manifest.quality);
+  out += "\nscheme " + manifest.quantization->scheme + ", attention in " +
+         manifest.quantization->attention;
   if (!manifest.quantization->calibration.empty()) {
     out += ", calibrated with " + std::to_string(manifest.quantization->calibration_tokens) +
            " tokens of " + manifest.quantization->calibration;
@@ -55,6 +116,8 @@ std::string quantization_json(const Quantization& quantization) {
   write_layers(out, manifest.layers);
   out.key("quality");
   write_quality(out, manifest.quality);
+  out.key("report");
+  write_report(out, quantization.report);
   out.end_object();
   return out.text() + "\n";
 }

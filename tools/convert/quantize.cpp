@@ -6,6 +6,7 @@
 
 #include "engine/models/linear_units.h"
 #include "tools/convert/calibration.h"
+#include "tools/convert/evaluation.h"
 #include "tools/convert/files.h"
 #include "tools/convert/plan.h"
 #include "weights/base/error.h"
@@ -20,6 +21,7 @@ using weights::Kept;
 using weights::ManifestTensor;
 
 constexpr std::int64_t kPage = 4096;
+constexpr std::uint64_t kReportSeed = 1;  // not that of a calibration with random ids
 
 // A tensor of the file to be, and who writes it.
 struct Output {
@@ -36,9 +38,8 @@ Output output_of(std::string name, DType dtype, std::vector<std::int64_t> shape,
 }
 
 // What the layer `unit` became.
-const compress::QuantizedLinear& layer_of(const compress::QuantizedEncoder& quantized,
-                                          const LinearUnit& unit) {
-  const compress::QuantizedBlock& block = quantized.blocks[static_cast<std::size_t>(unit.layer)];
+compress::QuantizedLinear& layer_of(compress::QuantizedEncoder& quantized, const LinearUnit& unit) {
+  compress::QuantizedBlock& block = quantized.blocks[static_cast<std::size_t>(unit.layer)];
   switch (unit.packed) {
     case EncoderField::kPackedQkv:
       return block.qkv;
@@ -110,9 +111,10 @@ class Writer {
   void write(const std::string& path) {
     for (const Transfer& one : transfers(checkpoint_, manifest_)) {
       outputs_.push_back({one.to, [this, one](weights::OutputFile& out) {
-                            transfer(one, NonFinite::kAllow, [&](std::span<const std::byte> bytes) {
-                              out.write(bytes.data(), bytes.size());
-                            });
+                            manifest_.tensors.at(one.to.name).rounded = transfer(
+                                one, NonFinite::kAllow, [&](std::span<const std::byte> bytes) {
+                                  out.write(bytes.data(), bytes.size());
+                                });
                             checkpoint_.release(one.from);
                           }});
     }
@@ -184,28 +186,66 @@ std::vector<std::string> kept_layers(const std::vector<LinearUnit>& units,
   return kept;
 }
 
-EncoderModel load_source(const QuantizeOptions& options) {
+LoadOptions load_options(const QuantizeOptions& options) {
   LoadOptions load;
   load.isa = options.isa;
   load.threads = options.threads;
   load.non_finite = options.non_finite;
-  return load_encoder(Checkpoint(options.model, options.open), load);
+  return load;
+}
+
+EncoderModel load_source(const QuantizeOptions& options) {
+  return load_encoder(Checkpoint(options.model, options.open), load_options(options));
+}
+
+bool is_kept(const weights::ManifestQuantization& how, const LinearUnit& unit) {
+  return std::binary_search(how.kept_fp32.begin(), how.kept_fp32.end(), unit.name);
 }
 
 // The numbers, from the whole model in FP32; what they were calibrated with goes to linnet.json.
+// Layers that are kept have none.
 compress::QuantizedEncoder quantized_encoder(const QuantizeOptions& options,
-                                             weights::ManifestQuantization& how) {
+                                             const std::vector<LinearUnit>& units,
+                                             Quantization& result) {
+  weights::ManifestQuantization& how = *result.manifest.quantization;
   Threads threads(options.threads);
-  const compress::EncoderRecipe recipe = recipe_of(options.scheme);
+  compress::EncoderRecipe recipe = recipe_of(options.scheme);
   const EncoderModel model = load_source(options);
+  const weights::Directory& directory = model.checkpoint.directory();
   Calibration calibration;
   if (recipe.is_calibrated()) {
-    calibration =
-        calibration_of(options.calibration_file, model.checkpoint.directory(), model, threads);
+    recipe.smooth = options.calibration_file.has_value();
+    calibration = calibration_of(options.calibration_file, directory, model, threads);
     how.calibration = calibration.name;
     how.calibration_tokens = calibration.batch().T();
   }
-  return compress::quantize_encoder(threads, model, recipe, calibration.batch());
+  compress::QuantizedEncoder quantized =
+      compress::quantize_encoder(threads, model, recipe, calibration.batch());
+  for (const LinearUnit& unit : units) {
+    if (is_kept(how, unit)) layer_of(quantized, unit) = {};
+  }
+  if (options.report) {
+    const Calibration other = random_ids(directory, model, kReportSeed);
+    const compress::Measurement measurement{
+        options.int8_attention ? AttentionKind::kInt8 : AttentionKind::kFloat32, other.batch()};
+    result.report =
+        compress::measure_steps(threads, model, recipe, calibration.batch(), measurement);
+    result.report.push_back(compress::measure_quality(threads, model, quantized, measurement));
+  }
+  return quantized;
+}
+
+// Nothing reads the pooler of a base model but who asks for it, and half of its bytes are enough.
+void shorten_pooler(const EncoderDescription& description, const weights::NameMap& map,
+                    weights::Manifest& manifest) {
+  if (description.head != HeadKind::kBase) return;
+  const TensorNames names(description, map);
+  for (const weights::TensorRule& rule : description.rules) {
+    if (rule.field != static_cast<std::int32_t>(EncoderField::kPooler)) continue;
+    const auto at = manifest.tensors.find(names.of_rule(rule.name));
+    if (at == manifest.tensors.end() || at->second.kept != Kept::kStored) continue;
+    if (at->second.stored == DType::kF32) at->second.stored = DType::kBF16;
+  }
 }
 
 void refuse_quantized(const weights::Directory& source) {
@@ -246,7 +286,8 @@ Quantization quantize(const QuantizeOptions& options) {
   how.scheme = scheme_name(options.scheme);
   how.attention = options.int8_attention ? "i8" : "f32";
   how.kept_fp32 = kept_layers(units, options.keep_fp32);
-  const compress::QuantizedEncoder quantized = quantized_encoder(options, how);
+  shorten_pooler(description, map, manifest);
+  compress::QuantizedEncoder quantized = quantized_encoder(options, units, result);
   const std::vector<std::string> copied = files_to_copy(checkpoint, {});
   describe_source(checkpoint, copied, manifest);
   for (const weights::TensorView& tensor : checkpoint.tensors()) {
@@ -259,7 +300,7 @@ Quantization quantize(const QuantizeOptions& options) {
   Writer writer(checkpoint, description, map, manifest);
   writer.add_words(quantized.words);
   for (const LinearUnit& unit : units) {
-    if (std::binary_search(how.kept_fp32.begin(), how.kept_fp32.end(), unit.name)) continue;
+    if (is_kept(how, unit)) continue;
     writer.add_unit(unit, layer_of(quantized, unit));
   }
   writer.write(directory + "/" + kWeightsFile);
@@ -269,6 +310,12 @@ Quantization quantize(const QuantizeOptions& options) {
     manifest.files.push_back(copy_file(source, file, directory));
   }
   write_manifest(directory, manifest);
+  if (options.eval_file) {
+    manifest.quality = evaluate({options.model, directory, options.open, load_options(options)},
+                                *options.eval_file);
+    if (options.max_drop) check_drop(manifest.quality, *options.max_drop);
+    write_manifest(directory, manifest);
+  }
   output.commit();
   return result;
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/compress/quality_report.h"
 #include "engine/compress/quantize_encoder.h"
 #include "tools/convert/convert.h"
 
@@ -13,7 +14,8 @@
 namespace linnet::tools {
 
 /// kPlain: rows and channels by their greatest magnitude. kRotated: inputs rotated first, no data
-/// needed. kCalibrated: with smoothing factors and second-order rounding from a calibration text.
+/// needed. kCalibrated: with smoothing factors and second-order rounding from a calibration text;
+/// from random ids, whose outliers are not those of text, only the rounding.
 enum class Scheme { kPlain, kRotated, kCalibrated };
 
 struct QuantizeOptions {
@@ -24,6 +26,10 @@ struct QuantizeOptions {
   /// Lines of text; without them a calibrated scheme takes random ids.
   std::optional<std::string> calibration_file;
   std::vector<std::string> keep_fp32;  // layers, by the end of their names
+  bool report = false;                 // measure the layers and the steps of the scheme
+  /// Records to score both models on: see evaluate(). What is lost may be limited.
+  std::optional<std::string> eval_file;
+  std::optional<double> max_drop;
   weights::Existing existing = weights::Existing::kRefuse;
   NonFinite non_finite = NonFinite::kRefuse;
   kernels::Isa isa = kernels::Isa::kReference;
@@ -34,12 +40,13 @@ struct Quantization {
   weights::Manifest manifest;
   std::int64_t bytes_before = 0, bytes_after = 0;  // of tensors
   std::vector<std::string> warnings;
+  std::vector<compress::StepQuality> report;  // where it was asked for; the last is the model's
 };
 
 /// Writes the directory: complete, or absent when anything goes wrong. The same source gives the
 /// same bytes on every machine and for any number of threads. Throws what loading throws, and
 /// kInvalidArgument for a model that is quantised already, for a calibration text that is too
-/// short, for a layer to keep that there is not.
+/// short, for a layer to keep that there is not, for a model that lost more than max_drop.
 Quantization quantize(const QuantizeOptions& options);
 
 /// For people and for programs (schema linnet.quantize.1).

@@ -36,18 +36,7 @@ EncoderModel load(kernels::Isa isa = choose_isa(), Precision precision = Precisi
 Sequences sequences(std::int64_t count) {
   std::vector<std::int32_t> ordinary;
   for (std::int32_t id = 5; id < 211; ++id) ordinary.push_back(id);
-  const Sequences all = random_sequences({2, 3, ordinary}, 3 * count);
-  Sequences fitting;
-  for (std::size_t b = 0; b + 1 < all.starts.size(); ++b) {
-    const auto begin = all.starts[b], end = all.starts[b + 1];
-    if (end - begin > 40) continue;
-    fitting.tokens.insert(fitting.tokens.end(), all.tokens.begin() + begin,
-                          all.tokens.begin() + end);
-    fitting.positions.insert(fitting.positions.end(), all.positions.begin() + begin,
-                             all.positions.begin() + end);
-    fitting.starts.push_back(static_cast<std::int64_t>(fitting.tokens.size()));
-  }
-  return fitting;
+  return random_sequences({2, 3, ordinary, 40}, count);
 }
 
 std::vector<float> hidden_of(const EncoderModel& model, const Batch& batch, int threads = 1) {
@@ -286,6 +275,11 @@ TEST(RandomSequences, AreSequencesOfTheIds) {
   EXPECT_EQ(random_sequences({1, 2, ordinary}, 500, 3).tokens, s.tokens);
   EXPECT_NE(random_sequences({1, 2, ordinary}, 500, 4).tokens, s.tokens);
   EXPECT_THROW(random_sequences({1, 2, {}}), Error);
+  for (const std::int64_t positions : {3, 5, 20}) {
+    const Sequences few = random_sequences({1, 2, ordinary, positions});
+    for (std::size_t b = 0; b < 128; ++b) EXPECT_LE(few.starts[b + 1] - few.starts[b], positions);
+  }
+  EXPECT_THROW(random_sequences({1, 2, ordinary, 2}), Error);
 }
 
 }  // namespace

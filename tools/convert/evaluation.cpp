@@ -1,0 +1,171 @@
+#include "tools/convert/evaluation.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <sstream>
+
+#include "engine/tasks/embedder.h"
+#include "engine/tasks/embedding_agreement.h"
+#include "engine/tasks/text_classifier.h"
+#include "tools/io/text_source.h"
+#include "weights/base/error.h"
+#include "weights/base/text.h"
+#include "weights/hash.h"
+
+namespace linnet::tools {
+namespace {
+
+struct Rows {
+  std::vector<std::string> texts, pairs, labels;  // pairs, labels: empty, or one a text
+};
+
+void append(std::vector<std::string>& to, const std::optional<std::string>& value) {
+  if (value) to.push_back(*value);
+}
+
+Rows read_rows(const std::string& file) {
+  RecordOptions options;
+  options.format = record_format_of(file);
+  options.fields = {text_field()};
+  if (options.format != RecordFormat::kText) {
+    FieldRequest pair = pair_field();
+    pair.required = false;
+    options.fields.push_back(std::move(pair));
+    options.fields.push_back({"", {"label", "labels", "Quality"}, false});
+  }
+  io::TextSource source(file, options);
+  Rows rows;
+  for (Record record; source.next(record);) {
+    if (!record.error.empty()) {
+      throw Error(ErrorCode::kInvalidArgument, source.place(record) + ": " + record.error);
+    }
+    rows.texts.push_back(record.fields.at(0).value_or(""));
+    if (record.fields.size() < 3) continue;
+    append(rows.pairs, record.fields[1]);
+    append(rows.labels, record.fields[2]);
+  }
+  const auto is_full = [&](const std::vector<std::string>& column) {
+    return column.empty() || column.size() == rows.texts.size();
+  };
+  if (!is_full(rows.pairs) || !is_full(rows.labels)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                printable(file) + ": only some records have a pair or a label");
+  }
+  return rows;
+}
+
+struct Embeddings {
+  std::vector<float> values;
+  std::int64_t D = 0;
+};
+
+Embeddings embed(const std::string& directory, const EvaluatedModels& models, const Rows& rows) {
+  const EmbeddingModel model = load_embedding_model(directory, models.load, models.open);
+  Embedder embedder(model, {.threads = models.load.threads});
+  const std::vector<std::string_view> texts(rows.texts.begin(), rows.texts.end());
+  const auto count = static_cast<std::int64_t>(texts.size());
+  Embeddings y{{}, model.dimensions()};
+  y.values.resize(static_cast<std::size_t>(count * y.D));
+  const std::vector<RowError> errors = embedder.embed(texts, {y.values.data(), count, y.D, y.D});
+  if (!errors.empty()) throw Error(errors[0].code, errors[0].message);
+  return y;
+}
+
+std::vector<weights::ManifestQuality> embedding_scores(const EvaluatedModels& models,
+                                                       const Rows& rows) {
+  const Embeddings a = embed(models.before, models, rows), b = embed(models.after, models, rows);
+  const auto count = static_cast<std::int64_t>(rows.texts.size());
+  const EmbeddingAgreement near =
+      compare_embeddings({a.values.data(), count, a.D, a.D}, {b.values.data(), count, b.D, b.D});
+  const auto score = [](const char* metric, double after) {
+    weights::ManifestQuality quality;
+    quality.metric = metric;
+    quality.before = 1;
+    quality.after = after;
+    return quality;
+  };
+  return {score("cosine", near.mean_cosine), score("least cosine", near.least_cosine),
+          score("cosine of 1 %", near.low_cosine), score("neighbours kept", near.neighbours_kept),
+          score("spearman", near.spearman)};
+}
+
+// The best label of each row.
+std::vector<std::size_t> classify(const std::string& directory, const EvaluatedModels& models,
+                                  const Rows& rows, std::vector<std::string>& names) {
+  LoadOptions load = models.load;
+  load.head = HeadKind::kSequenceClassification;
+  const TaskModel model = load_task_model(directory, load, models.open);
+  TextClassifier classifier(model, {.threads = models.load.threads});
+  std::vector<TextInput> inputs;
+  for (std::size_t i = 0; i < rows.texts.size(); ++i) {
+    inputs.push_back({rows.texts[i], std::nullopt});
+    if (!rows.pairs.empty()) inputs.back().second = rows.pairs[i];
+  }
+  std::vector<std::size_t> best;
+  for (const Classification& one : classifier.classify(inputs)) {
+    if (!one.error.empty()) throw Error(ErrorCode::kInvalidArgument, one.error);
+    best.push_back(static_cast<std::size_t>(one.labels.at(0).label));
+  }
+  names = classifier.labels();
+  return best;
+}
+
+std::vector<weights::ManifestQuality> label_scores(const EvaluatedModels& models,
+                                                   const Rows& rows) {
+  std::vector<std::string> names;
+  const std::vector<std::size_t> a = classify(models.before, models, rows, names),
+                                 b = classify(models.after, models, rows, names);
+  const auto is_right = [&](std::size_t row, std::size_t label) {
+    if (rows.labels.empty()) return label == a[row];
+    return rows.labels[row] == names[label] || rows.labels[row] == std::to_string(label);
+  };
+  weights::ManifestQuality quality;
+  quality.metric = rows.labels.empty() ? "same label" : "accuracy";
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    quality.before += is_right(i, a[i]);
+    quality.after += is_right(i, b[i]);
+  }
+  quality.before /= static_cast<double>(a.size());
+  quality.after /= static_cast<double>(a.size());
+  return {quality};
+}
+
+}  // namespace
+
+std::vector<weights::ManifestQuality> evaluate(const EvaluatedModels& models,
+                                               const std::string& file) {
+  const Rows rows = read_rows(file);
+  if (rows.texts.empty()) {
+    throw Error(ErrorCode::kInvalidArgument, printable(file) + ": has no records");
+  }
+  const weights::Checkpoint checkpoint(models.before, models.open);
+  const HeadKind head = read_common_config(checkpoint.config()).head;
+  std::vector<weights::ManifestQuality> quality;
+  if (head == HeadKind::kBase) {
+    quality = embedding_scores(models, rows);
+  } else if (head == HeadKind::kSequenceClassification) {
+    quality = label_scores(models, rows);
+  } else {
+    throw Error(ErrorCode::kUnsupported,
+                "an evaluation file is for embeddings and sequence classification, not for " +
+                    std::string(linnet::name(head)));
+  }
+  const weights::Hash128 hash = weights::hash_file(file);
+  for (weights::ManifestQuality& score : quality) {
+    score.data = std::filesystem::path(file).filename().string();
+    score.data_hash = hash;
+    score.rows = static_cast<std::int64_t>(rows.texts.size());
+  }
+  return quality;
+}
+
+void check_drop(const std::vector<weights::ManifestQuality>& quality, double most) {
+  const weights::ManifestQuality& score = quality.at(0);
+  if (score.before - score.after <= most) return;
+  std::ostringstream text;
+  text << score.metric << " on " << score.data << " fell from " << score.before << " to "
+       << score.after << ", more than the " << most << " that may be lost: nothing was written";
+  throw Error(ErrorCode::kInvalidArgument, text.str());
+}
+
+}  // namespace linnet::tools
