@@ -57,7 +57,7 @@ class TrainingRun : public testing::TestWithParam<Run> {
     schedule.total = 100;
     const auto losses = want.values<double>("loss_f64"), rates = want.values<double>("lr"),
                norms = want.values<double>("grad_norm");
-    const std::size_t parts = run.value("accum", 1);
+    const std::size_t parts = run.value("accum", std::size_t{1});
     const bool tokens = run.value("loss_normalization", "tokens") == "tokens";
     for (std::size_t step = from; step < 100; ++step) {
       const double lr = run["lr"].get<double>() * schedule.factor(static_cast<std::int64_t>(step));
