@@ -19,6 +19,7 @@ constexpr double kDamping = 0.05;
 constexpr std::int64_t kGroup = 64;  // rows of w that one thread works on
 constexpr std::int64_t kBlock = 64;  // columns whose errors reach the others in one product
 constexpr int kShares = 26;
+constexpr std::int64_t kTokens = 512;  // that are transformed at a time
 
 // Half to even, for |x| < 2^51 in the default rounding; the library's functions are slower.
 double round_half_even(double x) { return (x + 0x1.8p52) - 0x1.8p52; }
@@ -44,27 +45,31 @@ struct Factor {
 void Factor::multiply(Threads& threads, const kernels::KernelTable& kernels,
                       const LinearRecipe& recipe, Mat<const float> x) {
   const std::int64_t K64 = kernels::padded_k(x.cols);
-  Block memory(x.rows * K64 * static_cast<std::int64_t>(sizeof(float)));
+  Block memory(kTokens * K64 * static_cast<std::int64_t>(sizeof(float)));
   auto* z = reinterpret_cast<float*>(memory.data());
   const Rotation& rotation = recipe.rotation;
-  parallel_for(threads, x.rows, 16, [&](std::int64_t begin, std::int64_t end, int) {
-    kernels::TransformRowsF32Args args;
-    args.y = z + begin * K64, args.ldy = K64;
-    args.x = x.row(begin), args.ldx = x.ld;
-    args.M = end - begin, args.K = x.cols;
-    args.transform = {recipe.r.empty() ? nullptr : recipe.r.data(), rotation.n, rotation.thirds,
-                      rotation.in_lane};
-    kernels.transform_rows_f32(args);
-  });
   lower.resize(static_cast<std::size_t>(K64 * K64));
-  parallel_for(threads, K64, 16, [&](std::int64_t begin, std::int64_t end, int) {
-    kernels::GemmTnF32Args args;
-    args.c = lower.data(), args.ldc = K64;
-    args.a = args.b = z, args.lda = args.ldb = K64;
-    args.T = x.rows, args.N = args.K = K64;
-    args.n_begin = begin, args.n_end = end;
-    kernels.gemm_tn_f32(args);
-  });
+  for (std::int64_t first = 0; first < x.rows; first += kTokens) {
+    const Mat<const float> some = x.slice_rows(first, std::min(x.rows, first + kTokens));
+    parallel_for(threads, some.rows, 16, [&](std::int64_t begin, std::int64_t end, int) {
+      kernels::TransformRowsF32Args args;
+      args.y = z + begin * K64, args.ldy = K64;
+      args.x = some.row(begin), args.ldx = some.ld;
+      args.M = end - begin, args.K = some.cols;
+      args.transform = {recipe.r.empty() ? nullptr : recipe.r.data(), rotation.n, rotation.thirds,
+                        rotation.in_lane};
+      kernels.transform_rows_f32(args);
+    });
+    parallel_for(threads, K64, 16, [&](std::int64_t begin, std::int64_t end, int) {
+      kernels::GemmTnF32Args args;
+      args.c = lower.data(), args.ldc = K64;
+      args.a = args.b = z, args.lda = args.ldb = K64;
+      if (first > 0) args.start = kernels::ChainStart::kContinue;
+      args.T = some.rows, args.N = args.K = K64;
+      args.n_begin = begin, args.n_end = end;
+      kernels.gemm_tn_f32(args);
+    });
+  }
 }
 
 Factor::Factor(Threads& threads, const kernels::KernelTable& kernels, const LinearRecipe& recipe,

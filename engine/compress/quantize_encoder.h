@@ -25,7 +25,7 @@ struct EncoderRecipe {
 /// The fewest tokens that a calibration may have: 16 sentences.
 constexpr std::int64_t kLeastCalibrationTokens = 256;
 /// Tokens that are enough: more cost time and memory and bring nothing.
-constexpr std::int64_t kEnoughCalibrationTokens = 4096;
+constexpr std::int64_t kEnoughCalibrationTokens = 3584;
 
 /// Rows of an embedding table in INT8.
 struct QuantizedRows {

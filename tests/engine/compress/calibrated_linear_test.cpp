@@ -126,7 +126,7 @@ TEST(CalibratedLinear, ProductsAreBetterThanOfTheNearest) {
 TEST(CalibratedLinear, IsTheRecursionOfTheComment) {
   Threads threads(2);
   const kernels::KernelTable table = kernels::make_table(kernels::Isa::kReference);
-  const std::int64_t N = 65, K = 192, T = 300;
+  const std::int64_t N = 65, K = 192, T = 600;
   const auto w = normal(N * K, 5), x = inputs(T, K, 6);
   const QuantizedLinear got =
       quantize_calibrated(threads, table, w.data(), N, {}, {x.data(), T, K, K});
