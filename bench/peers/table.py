@@ -48,9 +48,9 @@ FULL_LENGTH = ["1x16", "1x128", "1x384", "8x128", "32x128"]
 BACKENDS = {
     "linnet_fp32": Backend("linnet", "fp32", "none", "packed sequences, best level"),
     "linnet_bf16": Backend("linnet", "bf16", "none", "--precision bf16"),
-    "linnet_int8": Backend("linnet", "int8", "int8", "linnet quantize, FP32 attention"),
+    "linnet_int8": Backend("linnet", "int8", "int8", "linnet quantize --attention f32"),
     "linnet_int8_attention": Backend("linnet", "int8", "int8_attention",
-                                     "linnet quantize --attention i8"),
+                                     "linnet quantize"),
     "torch_fp32": Backend("torch", "fp32", "none", "eager, sdpa, inference_mode"),
     "ort_fp32": Backend("onnxruntime", "fp32", "fp32", "ORT_ENABLE_ALL beforehand, sequential"),
     "ov_fp32": Backend("openvino", "fp32", "ir", "LATENCY, 1 stream, model cache"),

@@ -27,6 +27,8 @@ class TextRules(unittest.TestCase):
         self.assertEqual(found(rules_text.function_length, "tools/a.cpp", function(58)), [3])
         table = "constexpr int k[] = {\n" + "  1,\n" * 30 + "};\n"
         self.assertEqual(found(rules_text.function_length, "tools/a.cpp", table), [])
+        objects = "constexpr Option k{.a = 1,\n                   .b = 2};\n" * 50 + function(57)
+        self.assertEqual(found(rules_text.function_length, "tools/a.cpp", objects), [])
 
     def test_unfinished(self):
         rule = rules_text.unfinished

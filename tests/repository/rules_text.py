@@ -29,6 +29,8 @@ def function_length(files):
                 if begin and number - begin + 1 > MAX_FUNCTION_LINES:
                     yield f.path, begin, f"function of {number - begin + 1} lines, at most {MAX_FUNCTION_LINES}"
                 begin = None
+            elif "{" in line and "(" not in line and not line.startswith("{") and start.match(line):
+                begin = None  # an object and its initializer
             elif begin is None and start.match(line) and not line.rstrip().endswith(";"):
                 begin = number
             elif begin and line.rstrip().endswith(";") and re.match(r"^\S", line):

@@ -5,6 +5,7 @@
 #include "tools/cli/exit_code.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/common.h"
+#include "tools/convert/speed_check.h"
 
 namespace linnet::commands {
 namespace {
@@ -41,16 +42,17 @@ constexpr Option kAttention{
     .name = "attention",
     .kind = Kind::kChoice,
     .value = "FORMAT",
-    .help = "What the attention of the model computes in: i8 is exact INT8.",
-    .fallback = "f32",
+    .help =
+        "What the attention of the model computes in: exact INT8, which is the default, or FP32, "
+        "the default of --scheme plain.",
     .choices = "f32|i8"};
 constexpr Option kKeepFp32{
     .name = "keep-fp32",
     .kind = Kind::kText,
     .value = "LAYER",
     .help =
-        "A layer that stays in FP32, by the end of its name: 0.output.dense, or output.dense "
-        "for that of every block.",
+        "A layer that stays in FP32, by the end of its name: 0.intermediate.dense, or "
+        "intermediate.dense for that of every block.",
     .repeatable = true};
 constexpr Option kReport{
     .name = "report",
@@ -113,7 +115,8 @@ int run(const cli::Arguments& args, cli::Console& console) {
   options.open = open_options(args);
   options.scheme = read_scheme(args);
   options.calibration_file = args.maybe(kCalibrationFile);
-  options.int8_attention = args.text(kAttention) == "i8";
+  options.int8_attention = args.given(kAttention) ? args.text(kAttention) == "i8"
+                                                  : options.scheme != tools::Scheme::kPlain;
   options.keep_fp32 = args.list(kKeepFp32);
   options.report = args.flag(kReport);
   options.eval_file = args.maybe(kEvalFile);
@@ -128,6 +131,7 @@ int run(const cli::Arguments& args, cli::Console& console) {
   console.out.write(args.flag(kJson) ? quantization_json(done) : quantization_text(done));
   console.out.flush();
   for (const std::string& warning : done.warnings) console.log.warning(warning);
+  for (const std::string& slower : slower_than_before(options)) console.log.note(slower);
   return cli::kDone;
 }
 

@@ -22,7 +22,7 @@ struct QuantizeOptions {
   std::string model, output;
   weights::OpenOptions open;
   Scheme scheme = Scheme::kRotated;
-  bool int8_attention = false;  // the attention of the model in exact INT8 too
+  bool int8_attention = true;  // the attention of the model in exact INT8 too
   /// Lines of text; without them a calibrated scheme takes random ids.
   std::optional<std::string> calibration_file;
   std::vector<std::string> keep_fp32;  // layers, by the end of their names

@@ -13,7 +13,7 @@ def _quantize(directory, target, *options):
 
 
 def convert_int8(directory, target):
-    _quantize(directory, target)
+    _quantize(directory, target, "--attention", "f32")
 
 
 def convert_int8_attention(directory, target):
