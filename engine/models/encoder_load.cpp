@@ -248,6 +248,18 @@ void lock_parameters(const EncoderModel& m) {
   }
 }
 
+// A weight that is in the file as floats although linnet.json has it in INT8: which one counts?
+void refuse_both(const weights::Checkpoint& checkpoint, const weights::Manifest& manifest) {
+  for (const auto& [name, tensor] : manifest.tensors) {
+    if (tensor.kept != weights::Kept::kQuantized) continue;
+    const TensorView* found = checkpoint.find(name);
+    if (found == nullptr || !weights::is_float(found->dtype)) continue;
+    throw Error(ErrorCode::kFormat, checkpoint.directory().name() + ": tensor " + quote(name) +
+                                        " is there as " + weights::name(found->dtype) +
+                                        ", and in INT8 as part of layer " + quote(tensor.layer));
+  }
+}
+
 // The number formats of a quantised model are those of its file.
 void check_options_of_quantized(const weights::Checkpoint& checkpoint, const LoadOptions& options) {
   const auto refuse = [&](const char* what) {
@@ -297,6 +309,7 @@ EncoderDescription describe_encoder(const weights::Checkpoint& checkpoint,
   const auto manifest = weights::read_manifest(checkpoint.directory());
   if (manifest && manifest->quantization) {
     apply_quantized_layers(d, *manifest);
+    refuse_both(checkpoint, *manifest);
     if (manifest->quantization->attention == "i8") d.config.attention = AttentionKind::kInt8;
   }
   return d;

@@ -1,5 +1,6 @@
 #include "engine/models/linear_units.h"
 
+#include <algorithm>
 #include <array>
 #include <set>
 #include <span>
@@ -133,7 +134,8 @@ std::size_t word_embeddings_rule(const EncoderDescription& description) {
 }
 
 void apply_quantized_layers(EncoderDescription& description, const weights::Manifest& manifest) {
-  std::size_t found = 0;
+  const std::vector<std::string>& kept_fp32 = manifest.quantization->kept_fp32;
+  std::size_t found = 0, found_kept = 0;
   std::set<std::size_t> replaced;
   const std::string words = description.rules[word_embeddings_rule(description)].name;
   if (const auto* layer = find_layer(manifest, description, without_weight(words))) {
@@ -143,6 +145,10 @@ void apply_quantized_layers(EncoderDescription& description, const weights::Mani
   }
   for (const LinearUnit& unit : linear_units(description)) {
     const weights::ManifestLayer* layer = find_layer(manifest, description, unit.name);
+    const bool kept = std::find(kept_fp32.begin(), kept_fp32.end(), unit.name) != kept_fp32.end();
+    if (kept && layer != nullptr) fail(unit.name, "is in INT8, and kept in FP32 too");
+    if (!kept && layer == nullptr) fail(unit.name, "is neither in INT8 nor kept in FP32");
+    found_kept += kept;
     if (layer == nullptr) continue;
     check_layer(description, unit, *layer);
     replace_by_packed(description, unit, *layer);
@@ -159,6 +165,10 @@ void apply_quantized_layers(EncoderDescription& description, const weights::Mani
                                         std::to_string(manifest.layers.size()) +
                                         " quantised layers, this model knows " +
                                         std::to_string(found) + " of them");
+  }
+  if (found_kept != kept_fp32.size()) {
+    throw Error(ErrorCode::kFormat, std::string(weights::kManifestFile) +
+                                        ": kept_fp32 names layers that this model does not have");
   }
   for (auto i = replaced.rbegin(); i != replaced.rend(); ++i) {
     description.rules.erase(description.rules.begin() + static_cast<std::ptrdiff_t>(*i));

@@ -28,7 +28,8 @@ std::vector<LinearUnit> linear_units(const EncoderDescription& description);
 std::size_t word_embeddings_rule(const EncoderDescription& description);
 
 /// Replaces the rules of weights that the manifest says are in INT8 by rules of their packed form.
-/// Throws kFormat for a layer that the model does not have or that has other sizes or parts.
+/// Throws kFormat for a layer that the model does not have or that has other sizes or parts, and
+/// for one that is neither in INT8 nor kept in FP32, or both. manifest.quantization is there.
 void apply_quantized_layers(EncoderDescription& description, const weights::Manifest& manifest);
 
 }  // namespace linnet

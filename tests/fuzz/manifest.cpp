@@ -18,6 +18,7 @@ Manifest read(std::string_view text) {
 
 // A BERT that the layers may or may not belong to.
 void apply(const Manifest& manifest) {
+  if (!manifest.quantization) return;
   static const auto document = linnet::json::parse(
       R"({"model_type": "bert", "architectures": ["BertModel"], "hidden_size": 48, "vocab_size": 211,
           "intermediate_size": 100, "num_attention_heads": 3, "num_hidden_layers": 2,

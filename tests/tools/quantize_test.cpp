@@ -295,6 +295,13 @@ TEST_F(Quantize, AFileThatContradictsItselfIsRefused) {
   with(layer + "/format", "i8_rows", "neither rotation nor factors");
   with("/format_version", 2, "newer");
   with("/steps/1/attention", "i2", "attention");
+  with("/steps/1/kept_fp32", json::array({"encoder.layer.0.output.dense"}), "and kept in FP32 too");
+  with("/steps/1/kept_fp32", json::array({"encoder.layer.9.output.dense"}), "does not have");
+  json missing = good;
+  for (const json& part : missing["layers"][qkv]["of"]) missing["names"].erase(part);
+  missing["layers"].erase(qkv);
+  write_manifest(missing);
+  loading_refuses("neither in INT8 nor kept in FP32");
   json renamed = good;
   renamed["layers"]["encoder.layer.7.attention.self.qkv"] = renamed["layers"][qkv];
   renamed["layers"].erase(qkv);
@@ -316,6 +323,24 @@ TEST_F(Quantize, AFileThatContradictsItselfIsRefused) {
   dir_.write("out/model.safetensors", weights);
   poke(qkv + ".weight", 24 * 4 + 70, "\x80");  // -128
   loading_refuses("is not packed INT8");
+}
+
+TEST_F(Quantize, AWeightThatIsThereTwiceIsRefused) {
+  write_small();
+  ASSERT_EQ(quantize(model(), out()).exit_code, 0);
+  std::vector<TensorBytes> tensors;
+  const weights::Checkpoint quantized(out()), original(model());
+  const auto add = [&](const weights::TensorView& t, const std::string& name) {
+    tensors.push_back({name,
+                       weights::name(t.dtype),
+                       {t.shape.begin(), t.shape.end()},
+                       {reinterpret_cast<const char*>(t.bytes.data()), t.bytes.size()}});
+  };
+  for (const weights::TensorView& t : quantized.tensors()) add(t, std::string(t.name));
+  const std::string key = "encoder.layer.0.attention.self.key.weight";
+  add(*original.find("bert." + key), key);
+  dir_.write("out/model.safetensors", safetensors_bytes(tensors));
+  loading_refuses("in INT8 as part of layer");
 }
 
 }  // namespace
