@@ -134,6 +134,7 @@ TEST(LayerNormInt8, IsLayerNormThenPrepare) {
         EXPECT_TRUE(test::same_bits(fused, apart));
         EXPECT_EQ(a.x.data, fused.data());
         ASSERT_EQ(a.ld, b.ld);
+        if (kind == LinearKind::kFloat32) continue;  // its rows are those of x
         const std::int64_t size = kind == LinearKind::kBfloat16 ? 2 : 1;
         EXPECT_EQ(std::memcmp(a.rows, b.rows, static_cast<std::size_t>(kT * a.ld * size)), 0);
         if (kind != LinearKind::kInt8) continue;
