@@ -179,6 +179,25 @@ TEST_F(ManifestFileTest, RefusesLayersThatContradictThemselves) {
   refuses_quantized("\"kept\": \"quantized\"", "\"kept\": \"constant\"", "is not made of");
 }
 
+// A weight that is counted twice would hide one that no layer has room for.
+TEST_F(ManifestFileTest, AWeightIsInALayerOnce) {
+  Manifest m = quantized();
+  m.layers.at("qk").of = {"query", "query"};
+  m.layers.at("qk").N = 10;
+  const std::string text = manifest_text(m);
+  const std::string message = error_of(ErrorCode::kFormat, [&] { read(text); });
+  EXPECT_NE(message.find("layer \"qk\" is not made of \"query\""), std::string::npos) << message;
+}
+
+TEST_F(ManifestFileTest, AWeightIsInSomeLayer) {
+  Manifest m = quantized();
+  m.tensors["third"] = m.tensors["key"];
+  m.tensors["third"].original = "a.third";
+  const std::string text = manifest_text(m);
+  const std::string message = error_of(ErrorCode::kFormat, [&] { read(text); });
+  EXPECT_NE(message.find("is in no layer"), std::string::npos) << message;
+}
+
 TEST_F(ManifestFileTest, TwoTensorsAreNotTiedToOne) {
   Manifest m = example();
   m.tensors["third"] = m.tensors["decoder"];
