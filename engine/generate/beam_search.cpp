@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <string>
 
 #include "engine/core/math.h"
+#include "weights/base/error.h"
 
 namespace linnet {
 namespace {
@@ -52,9 +54,15 @@ class Search {
       const bool more = divide(length);
       if (!more || length == set_.new_tokens) break;
     }
-    std::vector<GeneratedSequence> best(std::move(finished_));
-    best.resize(std::min(best.size(), static_cast<std::size_t>(set_.p.num_return_sequences)));
-    return best;
+    const auto wanted = static_cast<std::size_t>(set_.p.num_return_sequences);
+    if (finished_.size() < wanted) {
+      throw Error(ErrorCode::kInvalidArgument, "num_return_sequences: found " +
+                                                   std::to_string(wanted) +
+                                                   ", the tokens that are not banned make " +
+                                                   std::to_string(finished_.size()) + " sequences");
+    }
+    finished_.resize(wanted);
+    return std::move(finished_);
   }
 
  private:

@@ -208,7 +208,8 @@ void read_parameters(json::Value object, GenerationParameters& parameters, Unkno
 }
 
 void check(const GenerationParameters& p) {
-  check_number("temperature", p.temperature, p.temperature > 0, "a number above 0");
+  // Scores that are divided by less leave FP32.
+  check_number("temperature", p.temperature, p.temperature >= 1e-30, "a number of 1e-30 or more");
   check_number("top_p", p.top_p, p.top_p > 0 && p.top_p <= 1, "a number in (0, 1]");
   check_number("min_p", p.min_p, p.min_p >= 0 && p.min_p <= 1, "a number in [0, 1]");
   check_number("typical_p", p.typical_p, p.typical_p > 0 && p.typical_p <= 1, "a number in (0, 1]");

@@ -177,6 +177,10 @@ TEST_F(Generate, RefusesWhatDoesNotFit) {
   refused({{1}}, R"({"eos_token_id": 400})", "eos_token_id: token id 400");
   refused({{1}}, R"({"bad_words_ids": [[400]]})", "bad_words_ids: token id 400");
   refused({{1}}, R"({"num_beams": 4})", "places for 3 sequences", ErrorCode::kLimit);
+  std::string all_but_one = R"({"num_beams": 2, "num_return_sequences": 2, "max_new_tokens": 2,
+      "bad_words_ids": [)";
+  for (int id = 1; id < 211; ++id) all_but_one += (id > 1 ? ",[" : "[") + std::to_string(id) + "]";
+  refused({{1}, {2}}, (all_but_one + "]}").c_str(), "that are not banned make 1 sequences");
   EXPECT_EQ(generator.generate(std::vector<Ids>{{1}}, parse("{}"))[0].tokens.size(), 95u);
   test::error_of(ErrorCode::kLimit, [&] { Generator(session, {.cache_budget = 1000}); });
   EXPECT_EQ(Generator(session, {.sequences = 9, .cache_budget = 2 * 96 * 48 * 4 * 2 * 2}).places(),

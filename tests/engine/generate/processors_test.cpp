@@ -158,9 +158,10 @@ TEST(Processors, NumbersOfSamplingAreFixedForEver) {
 
 TEST(Parameters, RefusesWhatMakesNoSense) {
   for (const char* bad :
-       {R"({"temperature": 0})", R"({"temperature": -1})", R"({"top_p": 0})", R"({"top_p": 1.5})",
-        R"({"min_p": -0.1})", R"({"typical_p": 0})", R"({"repetition_penalty": 0})",
-        R"({"num_beams": 0})", R"({"num_beams": 2, "do_sample": true})", R"({"max_new_tokens": 0})",
+       {R"({"temperature": 0})", R"({"temperature": -1})", R"({"temperature": 1e-40})",
+        R"({"top_p": 0})", R"({"top_p": 1.5})", R"({"min_p": -0.1})", R"({"typical_p": 0})",
+        R"({"repetition_penalty": 0})", R"({"num_beams": 0})",
+        R"({"num_beams": 2, "do_sample": true})", R"({"max_new_tokens": 0})",
         R"({"num_return_sequences": 3})", R"({"num_beams": 2, "num_return_sequences": 3})",
         R"({"bad_words_ids": [[]]})", R"({"num_beams": 2, "logprobs": 1})",
         R"({"temperature": {"__float__": "NaN"}})",
