@@ -25,10 +25,19 @@ std::int64_t longest_of(const Examples& examples) {
 const TrainerOptions& checked(const TrainerOptions& o, const Examples& examples) {
   require(examples.size() > 0, "there is no example");
   require(o.batch_size > 0 && o.accumulation > 0, "batch sizes must be above 0");
-  require(o.max_steps > 0 || o.epochs > 0, "the number of epochs must be above 0");
-  require(o.learning_rate >= 0 && std::isfinite(o.learning_rate), "the learning rate is negative");
-  require(o.warmup >= 0, "the warm-up is negative");
-  require(o.label_smoothing >= 0 && o.label_smoothing < 1, "label smoothing must be in 0 to 1");
+  // Bounds that keep numbers of steps in 64 bits.
+  require(o.max_steps > 0 || (o.epochs > 0 && o.epochs <= 1e6),
+          "the number of epochs must be above 0 and at most 1e6");
+  require(o.learning_rate >= 0 && std::isfinite(o.learning_rate),
+          "the learning rate must be 0 or more");
+  require(o.warmup >= 0 && o.warmup <= 1e15, "the warm-up must be in 0 to 1e15");
+  const OptimizerOptions& a = o.optimizer;
+  require(a.beta1 >= 0 && a.beta1 < 1 && a.beta2 >= 0 && a.beta2 < 1,
+          "the betas of AdamW must be in 0 to below 1");
+  require(a.epsilon >= 0 && a.weight_decay >= 0 && a.max_grad_norm >= 0,
+          "epsilon, weight decay and the greatest norm must be 0 or more");
+  require(o.label_smoothing >= 0 && o.label_smoothing < 1,
+          "label smoothing must be in 0 to below 1");
   return o;
 }
 

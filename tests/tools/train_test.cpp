@@ -152,6 +152,41 @@ TEST_F(Train, RefusesOtherOptionsUsedDirectoriesAndCompany) {
   close(lock);
 }
 
+TEST_F(Train, RefusesOptionsOutOfRange) {
+  LINNET_NEEDS(model);
+  const auto refused = [&](const std::string& message, auto change) {
+    TrainOptions o = options("out");
+    o.directory = UsedDirectory::kOverwrite;
+    o.trainer.max_steps = -1;
+    change(o.trainer);
+    const std::string what = test::error_of(ErrorCode::kInvalidArgument, [&] { train(o); });
+    EXPECT_NE(what.find(message), std::string::npos) << what;
+  };
+  using Options = train::TrainerOptions;
+  refused("epochs", [](Options& o) { o.epochs = 0; });
+  refused("epochs", [](Options& o) { o.epochs = 1e18; });
+  refused("learning rate", [](Options& o) { o.learning_rate = -1; });
+  refused("warm-up", [](Options& o) { o.warmup = 1e18; });
+  refused("betas", [](Options& o) { o.optimizer.beta1 = 1; });
+  refused("betas", [](Options& o) { o.optimizer.beta2 = -0.1; });
+  refused("weight decay", [](Options& o) { o.optimizer.weight_decay = -1; });
+  refused("smoothing", [](Options& o) { o.label_smoothing = 1; });
+}
+
+TEST_F(Train, OverwritingRemovesTheCheckpointsOfTheEarlierRun) {
+  LINNET_NEEDS(model);
+  TrainOptions o = options("out");
+  train(o);
+  o.directory = UsedDirectory::kOverwrite;
+  o.trainer.max_steps = 5;
+  o.save_total_limit = 1;
+  train(o);
+  EXPECT_TRUE(fs::exists(fs::path(o.output_dir) / "checkpoint-5"));
+  for (const char* old : {"checkpoint-4", "checkpoint-8", "checkpoint-12"}) {
+    EXPECT_FALSE(fs::exists(fs::path(o.output_dir) / old)) << old;
+  }
+}
+
 TEST_F(Train, LearnsAndLeavesAModelForEveryCommand) {
   LINNET_NEEDS(model);
   TrainOptions o = options("out");

@@ -1,5 +1,7 @@
 #include "tools/train/train.h"
 
+#include <algorithm>
+
 #include "tools/cli/exit_code.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/common.h"
@@ -107,7 +109,9 @@ constexpr Option kWarmupRatio{.name = "warmup-ratio",
                               .kind = Kind::kNumber,
                               .value = "X",
                               .help = "Share of the steps in which the rate rises.",
-                              .fallback = "0"};
+                              .fallback = "0",
+                              .low = 0,
+                              .high = 1};
 constexpr Option kOptim{.name = "optim",
                         .kind = Kind::kChoice,
                         .value = "NAME",
@@ -195,7 +199,9 @@ train::TrainerOptions trainer_options(const cli::Arguments& args) {
   o.max_steps = args.integer(kMaxSteps);
   o.learning_rate = args.number(kRate);
   o.schedule = *train::schedule_of(args.text(kScheduler));
-  o.warmup = args.number(kWarmupSteps) > 0 ? args.number(kWarmupSteps) : args.number(kWarmupRatio);
+  o.warmup = args.number(kWarmupSteps);
+  // From 1 on a warm-up is a number of steps: a share of 1 is the number just below.
+  if (o.warmup == 0) o.warmup = std::min(args.number(kWarmupRatio), 0x1.fffffffffffffp-1);
   o.label_smoothing = args.number(kSmoothing);
   o.seed = static_cast<std::uint64_t>(args.integer(kSeed));
   o.optimizer.kind =

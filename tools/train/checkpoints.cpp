@@ -136,6 +136,10 @@ void save_checkpoint(const std::string& output, train::Trainer& trainer, const R
   }
 }
 
+void remove_checkpoints(const std::string& output) {
+  for (const auto& [step, path] : checkpoints_of(output)) fs::remove_all(path);
+}
+
 std::optional<std::string> newest_checkpoint(const std::string& output, const cli::Log& log) {
   const auto all = checkpoints_of(output);
   for (auto it = all.rbegin(); it != all.rend(); ++it) {

@@ -40,6 +40,9 @@ struct CheckpointSource {
 void save_checkpoint(const std::string& output, train::Trainer& trainer, const RunState& state,
                      const CheckpointSource& files, std::int64_t limit);
 
+/// Removes the checkpoints of an earlier run: --resume and `limit` would take them for this one's.
+void remove_checkpoints(const std::string& output);
+
 /// The newest checkpoint whose files are what its manifest says; those passed over are logged with
 /// the reason.
 std::optional<std::string> newest_checkpoint(const std::string& output, const cli::Log& log);

@@ -201,6 +201,7 @@ TrainResult train_classifier(const TrainOptions& options, io::ShowProgress show,
                          std::move(examples), trainer_options);
   Run run(options, trainer, {config, source});
   if (checkpoint) run.resume(*checkpoint);
+  if (fresh) remove_checkpoints(options.output_dir);
   log.note(std::to_string(count) + " examples, steps " + std::to_string(trainer.steps()) + " to " +
            std::to_string(trainer.total_steps()));
   const TrainResult result = run.steps(show, log);
