@@ -32,8 +32,8 @@ template <class Ops>
 }
 
 /// With s = 1/(1 + e^u), u = x·(linear + cubic·x²): s - x·s·(1 - s)·(linear + 3·cubic·x²), where
-/// 1 - s is e^u·s without cancellation. Beyond
-/// ±kGeluTanhFlat the second term is 0 to the last bit, and x² could overflow.
+/// 1 - s is e^u·s without cancellation. Beyond ±kGeluTanhFlat the second term is 0 to the last bit,
+/// and x² could overflow.
 constexpr float kGeluTanhFlat = 12.0f;
 template <class Ops>
 [[gnu::always_inline]] inline typename Ops::V gelu_tanh_slope(typename Ops::V x) {
