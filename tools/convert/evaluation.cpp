@@ -15,6 +15,9 @@
 namespace linnet::tools {
 namespace {
 
+// All pairs of embeddings are compared: 400 MB of cosines for each model, and their ranks.
+constexpr std::size_t kMostEmbeddings = 10'000;
+
 struct Rows {
   std::vector<std::string> texts, pairs, labels;  // pairs, labels: empty, or one a text
 };
@@ -73,6 +76,11 @@ Embeddings embed(const std::string& directory, const EvaluatedModels& models, co
 
 std::vector<weights::ManifestQuality> embedding_scores(const EvaluatedModels& models,
                                                        const Rows& rows) {
+  if (rows.texts.size() > kMostEmbeddings) {
+    throw Error(ErrorCode::kLimit, "an evaluation of embeddings takes at most " +
+                                       std::to_string(kMostEmbeddings) + " records, found " +
+                                       std::to_string(rows.texts.size()));
+  }
   const Embeddings a = embed(models.before, models, rows), b = embed(models.after, models, rows);
   const auto count = static_cast<std::int64_t>(rows.texts.size());
   const EmbeddingAgreement near =
