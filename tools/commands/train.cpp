@@ -242,7 +242,7 @@ int run(const cli::Arguments& args, cli::Console& console) {
   o.load.isa = choose_isa(args.maybe(kIsa));
   o.threads = session_options(args).threads;
   o.trainer = trainer_options(args);
-  o.command = decisive(args);
+  o.command = "--model " + o.model + " " + decisive(args);
   const auto show = args.flag(kNoProgress) ? io::ShowProgress::kNo : io::ShowProgress::kYes;
   const tools::TrainResult result = tools::train_classifier(o, show, console.log);
   return result.signal == 0 ? cli::kDone : cli::kBySignal + result.signal;
