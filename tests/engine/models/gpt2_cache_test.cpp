@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "engine/models/gpt2_session.h"
+#include "tests/support/count_allocations.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/random_gpt2.h"
 
@@ -165,6 +166,26 @@ TEST_F(Gpt2Cache, CopiesAndTruncatedPlacesGoOnAsTheirTokensSay) {
   cache.truncate(0, 11);
   const auto again = logits(session, &cache, {{&s, 11, 30, 0}});
   EXPECT_TRUE(same_bytes({again.begin() + 9 * kV, again.end()}, first));
+}
+
+TEST_F(Gpt2Cache, AllocatesNothing) {
+  if (!test::kCountsAllocations) GTEST_SKIP() << "sanitizers bring their own operator new";
+  const Gpt2Model model = load(*dir_, kernels::supported_isas().back());
+  Gpt2Session session(model, {.threads = 2});
+  KvCache cache(shape_, shape_.bytes());
+  const Sequence s(40, 12);
+  std::vector<std::int32_t> positions(s.tokens.size());
+  std::iota(positions.begin(), positions.end(), 0);
+  const std::vector<std::int64_t> starts{0, 25, 40}, places{2, 0}, rows{24, 39};
+  for (std::size_t t = 25; t < 40; ++t) positions[t] -= 25;
+  std::vector<float> logits(2 * kV);
+  const auto step = [&] {
+    session.run({s.tokens, positions, {}, starts}, {&cache, places},
+                {.vocabulary_logits = {logits.data(), 2, kV, kV}, .vocabulary_rows = rows});
+  };
+  step();  // starts the workers
+  for (const std::int64_t place : places) cache.truncate(place, 0);
+  EXPECT_EQ(test::count_allocations(step), 0);
 }
 
 TEST_F(Gpt2Cache, RefusesWhatHasNoRoom) {
