@@ -22,18 +22,19 @@ double logprob_of(const float* logits, std::int64_t V, std::int32_t token) {
 }  // namespace
 
 std::vector<LikelihoodWindow> strided_windows(std::int64_t n, std::int64_t max_length,
-                                              std::int64_t stride) {
+                                              std::int64_t stride, ScoredUpTo up_to) {
   if (max_length < 2 || stride < 1 || stride > max_length) {
     throw Error(ErrorCode::kInvalidArgument, "windows of " + std::to_string(max_length) +
                                                  " tokens with stride " + std::to_string(stride) +
                                                  ", expected at least 2 and 1 to that many");
   }
   std::vector<LikelihoodWindow> windows;
-  std::int64_t read = 0;
-  for (std::int64_t begin = 0; read < n; begin += stride) {
-    const std::int64_t end = std::min(begin + max_length, n);
-    windows.push_back({begin, end, std::max(read, begin + 1)});
-    read = end;
+  const std::int64_t next = up_to == ScoredUpTo::kNext ? 1 : 0;
+  std::int64_t done = next;  // nothing scores the first token
+  for (std::int64_t begin = 0; done < n; begin += stride) {
+    const std::int64_t end = std::min(begin + max_length, n - next);
+    windows.push_back({begin, end, std::max(done, begin + 1), next});
+    done = end + next;
   }
   return windows;
 }
@@ -83,7 +84,7 @@ void Likelihood::score(std::span<const std::int32_t> tokens,
       positions.push_back(static_cast<std::int32_t>(t - window.begin));
     }
     starts.push_back(static_cast<std::int64_t>(ids.size()));
-    for (std::int64_t t = window.first; t < window.end; ++t) {
+    for (std::int64_t t = window.first; t < window.end + window.next; ++t) {
       all.push_back({static_cast<std::int64_t>(w), t});
       at.push_back(t - 1 + shift);
     }

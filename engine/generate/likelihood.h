@@ -9,17 +9,26 @@
 namespace linnet {
 
 /// Tokens [begin, end) of a text, read at positions 0, 1, …; those from `first` on are scored,
-/// each by the tokens before it in the window: begin < first <= end.
+/// each by the tokens before it in the window: begin < first <= end. So is the token at `end`,
+/// which the window does not read, if `next` is 1.
 struct LikelihoodWindow {
-  std::int64_t begin = 0, end = 0, first = 0;
+  std::int64_t begin = 0, end = 0, first = 0, next = 0;
+};
+
+/// Up to where a window scores.
+enum class ScoredUpTo {
+  kLast,  ///< the last token that it reads
+  kNext,  ///< the one after that
 };
 
 /// Windows over n tokens: window k begins at k · stride and has up to max_length tokens; the last
-/// one is the first that reaches the end. A window scores the tokens that no window before it has
-/// read, without the first token of the window. Throws kInvalidArgument unless
-/// 1 <= stride <= max_length and max_length >= 2.
+/// one is the first that scores the end. With kLast a window scores the tokens that no window
+/// before it has read, without the first token of the window; with kNext those that none has
+/// scored, so that only the first token of all goes without. Throws kInvalidArgument unless 1 <=
+/// stride <= max_length and max_length >= 2.
 std::vector<LikelihoodWindow> strided_windows(std::int64_t n, std::int64_t max_length,
-                                              std::int64_t stride);
+                                              std::int64_t stride,
+                                              ScoredUpTo up_to = ScoredUpTo::kLast);
 
 /// log softmax(logits after the tokens before it)[token], natural logarithm, of every scored token
 /// of every window, in order. Windows run packed, as many at a time as the session has memory for.

@@ -170,12 +170,17 @@ TEST(Perplexity, GoldensOfWholeFiles) {
   LINNET_NEEDS(data_dir() / kYelp);
   const Json all = golden("gpt2_yelp_perplexity");
   for (const Json& want : all["runs"]) {
-    // Both texts, both strides: two of the runs.
-    if (want["name"] != "test.stride32" && want["name"] != "valid.stride64") continue;
+    // Both texts, both strides, and the token after the window: three of the runs.
+    if (want["name"] != "test.stride32" && want["name"] != "valid.stride64" &&
+        want["name"] != "valid.stride64_after") {
+      continue;
+    }
     const std::string file =
         (data_dir() / kYelp / (want["text"].get<std::string>() + ".txt")).string();
-    const Finished done = linnet("perplexity", {"--input", file, "--json", "--max-length", "64",
-                                                "--stride", want["stride"].dump()});
+    std::vector<std::string> words{
+        "--input", file, "--json", "--max-length", "64", "--stride", want["stride"].dump()};
+    if (want["scores_one_after_the_window"]) words.push_back("--score-next");
+    const Finished done = linnet("perplexity", words);
     ASSERT_EQ(done.exit_code, 0) << done.err;
     const Json got = Json::parse(done.out);
     EXPECT_EQ(got["tokens_scored"], want["tokens_scored"]);

@@ -36,16 +36,34 @@ constexpr Option kStride{.name = "stride",
                              "Tokens from the beginning of a window to that of the next one; half "
                              "a window by default.",
                          .low = 1};
+constexpr Option kScoreNext{
+    .name = "score-next",
+    .help = "A window also scores the token behind it, so that none but the first is left out."};
 constexpr Option kTokenOutput{
     .name = "token-output",
     .kind = Kind::kFile,
     .value = "FILE",
     .help = "Write an object a line for every token that is scored: index, token, logprob."};
 
-constexpr const Option* kOptions[] = {
-    &kModel,     &kText,    &kMaxLength,   &kStride,         &kTokenOutput,    &kJson,
-    &kOutput,    &kForce,   &kInvalidUtf8, &kNoParseSpecial, &kThreads,        &kIsa,
-    &kPrecision, &kBackend, &kWeights,     &kMlock,          &kFollowSymlinks, &kNoFollowSymlinks};
+constexpr const Option* kOptions[] = {&kModel,
+                                      &kText,
+                                      &kMaxLength,
+                                      &kStride,
+                                      &kScoreNext,
+                                      &kTokenOutput,
+                                      &kJson,
+                                      &kOutput,
+                                      &kForce,
+                                      &kInvalidUtf8,
+                                      &kNoParseSpecial,
+                                      &kThreads,
+                                      &kIsa,
+                                      &kPrecision,
+                                      &kBackend,
+                                      &kWeights,
+                                      &kMlock,
+                                      &kFollowSymlinks,
+                                      &kNoFollowSymlinks};
 
 constexpr std::int64_t kMostBytes = std::int64_t{1} << 31;
 // Windows that go to the model together.
@@ -91,7 +109,8 @@ Result measure(const cli::Arguments& args, const LanguageModel& model,
                     std::to_string(model.gpt2.config.n_positions) + " positions");
   }
   r.stride = args.maybe_integer(kStride).value_or(std::max<std::int64_t>(1, r.max_length / 2));
-  const auto windows = strided_windows(r.tokens, r.max_length, r.stride);
+  const auto up_to = args.flag(kScoreNext) ? ScoredUpTo::kNext : ScoredUpTo::kLast;
+  const auto windows = strided_windows(r.tokens, r.max_length, r.stride, up_to);
   r.windows = static_cast<std::int64_t>(windows.size());
   Likelihood likelihood(session);
   for (std::size_t w = 0; w < windows.size(); w += kWindows) {
