@@ -7,6 +7,7 @@
 
 #include "engine/core/float_environment.h"
 #include "engine/generate/beam_search.h"
+#include "engine/generate/prompt_lookup.h"
 #include "weights/base/error.h"
 
 namespace linnet {
@@ -78,14 +79,15 @@ const char* name(FinishReason reason) {
   return "";
 }
 
-void NextLogits::add(std::int64_t place, std::span<const std::int32_t> tokens) {
+void NextLogits::add(std::int64_t place, std::span<const std::int32_t> tokens, std::int64_t rows) {
   auto position = static_cast<std::int32_t>(cache_.length(place));
   for (const std::int32_t token : tokens) {
     tokens_.push_back(token);
     positions_.push_back(position++);
   }
-  last_.push_back(static_cast<std::int64_t>(tokens_.size()) - 1);
-  starts_.push_back(static_cast<std::int64_t>(tokens_.size()));
+  const auto end = static_cast<std::int64_t>(tokens_.size());
+  for (std::int64_t row = end - rows; row < end; ++row) rows_.push_back(row);
+  starts_.push_back(end);
   places_.push_back(place);
 }
 
@@ -95,14 +97,14 @@ void NextLogits::run(Mat<float> logits) {
                 .sequence_logits = {},
                 .token_logits = {},
                 .vocabulary_logits = logits,
-                .vocabulary_rows = last_});
+                .vocabulary_rows = rows_});
   clear();
 }
 
 void NextLogits::clear() {
   tokens_.clear();
   positions_.clear();
-  last_.clear();
+  rows_.clear();
   places_.clear();
   starts_.resize(1);
 }
@@ -110,7 +112,8 @@ void NextLogits::clear() {
 // A sequence that is being generated.
 struct Generator::Sequence {
   std::int64_t index = 0;
-  std::vector<std::int32_t> tokens;  // prompt and new ones
+  std::vector<std::int32_t> tokens;  // prompt and new ones; in step() also the guess
+  std::vector<std::int32_t> guess;   // of the next ones
   std::int64_t prompt = 0, most = 0;
   std::int64_t place = -1;  // in the cache
   bool done = false;
@@ -120,8 +123,7 @@ struct Generator::Sequence {
 Generator::Generator(Gpt2Session& session, const GeneratorOptions& options)
     : session_(session),
       cache_(cache_shape(session.model(), options), options.cache_budget),
-      next_(session, cache_),
-      logits_(static_cast<std::size_t>(places() * session.model().config.vocab_size)) {}
+      next_(session, cache_) {}
 
 std::int32_t Generator::choose(const Sequence& s, std::span<float> scores,
                                const GenerationParameters& p) {
@@ -148,35 +150,65 @@ void Generator::note_logprobs(Sequence& s, std::span<const float> logits, std::i
   }
 }
 
-// One token more for every running sequence, in one pass.
+// Adds what the model has not yet read of a sequence, with a guess at what comes next, to the next
+// pass. How many rows of logits it takes.
+std::int64_t Generator::feed(Sequence& s, const GenerationParameters& p) {
+  const auto known = static_cast<std::size_t>(cache_.length(s.place));
+  const auto made = static_cast<std::int64_t>(s.result.tokens.size());
+  guess_tokens(s.guess, s.tokens, p.max_matching_ngram_size,
+               std::min(p.prompt_lookup_num_tokens, s.most - made - 1));
+  const std::size_t n = s.tokens.size();
+  const auto rows = static_cast<std::int64_t>(s.guess.size()) + 1;
+  s.tokens.insert(s.tokens.end(), s.guess.begin(), s.guess.end());
+  next_.add(s.place, std::span(s.tokens).subspan(known), rows);
+  s.tokens.resize(n);
+  return rows;
+}
+
+// The token that these scores give: true if another one follows.
+bool Generator::take_token(Sequence& s, std::span<float> scores, const GenerationParameters& p,
+                           NewToken new_token) {
+  if (p.logprobs) note_logprobs(s, scores, *p.logprobs);
+  const std::int32_t token = choose(s, scores, p);
+  if (p.logprobs) {
+    s.result.logprobs.back()[0] = {token, logprobs_[static_cast<std::size_t>(token)]};
+  }
+  s.tokens.push_back(token);
+  s.result.tokens.push_back(token);
+  const bool stop = new_token && new_token(s.index, token);
+  if (contains(p.eos_token_id, token)) {
+    s.result.reason = FinishReason::kEos;
+  } else if (stop) {
+    s.result.reason = FinishReason::kStopped;
+  } else if (static_cast<std::int64_t>(s.result.tokens.size()) < s.most) {
+    return true;
+  }
+  s.done = true;
+  return false;
+}
+
+// One pass: for every running sequence one token more, and another for each that was guessed.
 void Generator::step(std::span<Sequence* const> running, const GenerationParameters& p,
                      NewToken new_token) {
   const std::int64_t V = session_.model().config.vocab_size;
-  for (const Sequence* s : running) {
-    const auto known = static_cast<std::size_t>(cache_.length(s->place));
-    next_.add(s->place, std::span(s->tokens).subspan(known));
-  }
-  next_.run({logits_.data(), static_cast<std::int64_t>(running.size()), V, V});
-  for (std::size_t i = 0; i < running.size(); ++i) {
-    Sequence& s = *running[i];
-    const std::span<float> scores(logits_.data() + static_cast<std::int64_t>(i) * V,
-                                  static_cast<std::size_t>(V));
-    if (p.logprobs) note_logprobs(s, scores, *p.logprobs);
-    const std::int32_t token = choose(s, scores, p);
-    if (p.logprobs) {
-      s.result.logprobs.back()[0] = {token, logprobs_[static_cast<std::size_t>(token)]};
+  std::int64_t rows = 0;
+  for (Sequence* s : running) rows += feed(*s, p);
+  logits_.resize(static_cast<std::size_t>(rows * V));
+  next_.run({logits_.data(), rows, V, V});
+  float* scores = logits_.data();
+  for (Sequence* s : running) {
+    s->result.guessed += static_cast<std::int64_t>(s->guess.size());
+    // Scores behind a guess count as long as the tokens that come are those of the guess.
+    for (std::size_t i = 0;; ++i) {
+      const std::span<float> row(scores + static_cast<std::int64_t>(i) * V,
+                                 static_cast<std::size_t>(V));
+      const bool more = take_token(*s, row, p, new_token);
+      const bool guessed = i < s->guess.size() && s->tokens.back() == s->guess[i];
+      if (guessed) ++s->result.accepted;
+      if (!guessed || !more) break;
     }
-    s.tokens.push_back(token);
-    s.result.tokens.push_back(token);
-    const bool stop = new_token && new_token(s.index, token);
-    if (contains(p.eos_token_id, token)) {
-      s.result.reason = FinishReason::kEos;
-    } else if (stop) {
-      s.result.reason = FinishReason::kStopped;
-    } else if (static_cast<std::int64_t>(s.result.tokens.size()) < s.most) {
-      continue;
-    }
-    s.done = true;
+    scores += (static_cast<std::int64_t>(s->guess.size()) + 1) * V;
+    cache_.truncate(s->place, static_cast<std::int64_t>(s->tokens.size()) - 1);
   }
 }
 

@@ -25,7 +25,9 @@ struct TokenLogprob {
 struct GeneratedSequence {
   std::vector<std::int32_t> tokens;  // the new ones
   FinishReason reason = FinishReason::kLength;
-  double score = 0;  // of beam search: Σ log p / length ** length_penalty
+  std::int64_t guessed = 0;   // tokens that prompt lookup proposed
+  std::int64_t accepted = 0;  // and that were those that came
+  double score = 0;           // of beam search: Σ log p / length ** length_penalty
   /// With parameters.logprobs: of every new token, the token itself and then the likeliest ones.
   std::vector<std::vector<TokenLogprob>> logprobs;
 };
@@ -36,12 +38,12 @@ struct GeneratorOptions {
 };
 
 /// Feeds the tokens of several sequences to a model at once, each behind those that its place in
-/// the cache holds, and gives the logits after the last one of each.
+/// the cache holds, and gives the logits after the last one, or the last `rows`, of each.
 class NextLogits {
  public:
   NextLogits(Gpt2Session& session, KvCache& cache) : session_(session), cache_(cache) {}
-  void add(std::int64_t place, std::span<const std::int32_t> tokens);
-  /// logits [sequences, V] in the order they were added; then none are left.
+  void add(std::int64_t place, std::span<const std::int32_t> tokens, std::int64_t rows = 1);
+  /// logits [rows of all, V] in the order they were added; then none are left.
   void run(Mat<float> logits);
   void clear();
 
@@ -49,7 +51,7 @@ class NextLogits {
   Gpt2Session& session_;
   KvCache& cache_;
   std::vector<std::int32_t> tokens_, positions_;
-  std::vector<std::int64_t> starts_{0}, places_, last_;
+  std::vector<std::int64_t> starts_{0}, places_, rows_;
 };
 
 /// Generates with one session of a model. Sequences join when there is a place in the cache and
@@ -85,6 +87,9 @@ class Generator {
       std::span<const std::vector<std::int32_t>> prompts, std::span<const std::int64_t> most,
       const GenerationParameters& p, NewToken new_token);
   void step(std::span<Sequence* const> running, const GenerationParameters& p, NewToken new_token);
+  std::int64_t feed(Sequence& s, const GenerationParameters& p);
+  bool take_token(Sequence& s, std::span<float> scores, const GenerationParameters& p,
+                  NewToken new_token);
   std::int32_t choose(const Sequence& s, std::span<float> scores, const GenerationParameters& p);
   void note_logprobs(Sequence& s, std::span<const float> logits, std::int64_t likeliest);
 
@@ -92,7 +97,7 @@ class Generator {
   KvCache cache_;
   NextLogits next_;
   Sampler sampler_;
-  std::vector<float> logits_;     // [places, V]
+  std::vector<float> logits_;     // [rows of a step, V]
   std::vector<double> logprobs_;  // [V]
   std::vector<std::int32_t> order_;
 };

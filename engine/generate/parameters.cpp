@@ -109,14 +109,16 @@ bool read_count(json::Value v, std::string_view key, GenerationParameters& p) {
     std::string_view key;
     std::int64_t GenerationParameters::*field;
   };
-  static constexpr auto kCounts =
-      std::to_array<Count>({{"min_new_tokens", &GenerationParameters::min_new_tokens},
-                            {"min_length", &GenerationParameters::min_length},
-                            {"no_repeat_ngram_size", &GenerationParameters::no_repeat_ngram_size},
-                            {"top_k", &GenerationParameters::top_k},
-                            {"min_tokens_to_keep", &GenerationParameters::min_tokens_to_keep},
-                            {"num_return_sequences", &GenerationParameters::num_return_sequences},
-                            {"num_beams", &GenerationParameters::num_beams}});
+  static constexpr auto kCounts = std::to_array<Count>(
+      {{"min_new_tokens", &GenerationParameters::min_new_tokens},
+       {"min_length", &GenerationParameters::min_length},
+       {"no_repeat_ngram_size", &GenerationParameters::no_repeat_ngram_size},
+       {"top_k", &GenerationParameters::top_k},
+       {"prompt_lookup_num_tokens", &GenerationParameters::prompt_lookup_num_tokens},
+       {"max_matching_ngram_size", &GenerationParameters::max_matching_ngram_size},
+       {"min_tokens_to_keep", &GenerationParameters::min_tokens_to_keep},
+       {"num_return_sequences", &GenerationParameters::num_return_sequences},
+       {"num_beams", &GenerationParameters::num_beams}});
   for (const Count& count : kCounts) {
     if (count.key == key) {
       p.*count.field = v.integer(0, kMost);
@@ -230,12 +232,19 @@ void check(const GenerationParameters& p) {
   check_count("num_beams", p.num_beams, p.num_beams >= 1 && p.num_beams <= 1024, "1 to 1024");
   check_count("num_return_sequences", p.num_return_sequences,
               p.num_return_sequences >= 1 && p.num_return_sequences <= 65536, "1 to 65536");
+  check_count("prompt_lookup_num_tokens", p.prompt_lookup_num_tokens,
+              p.prompt_lookup_num_tokens <= 1024, "0 to 1024");
+  check_count("max_matching_ngram_size", p.max_matching_ngram_size, p.max_matching_ngram_size >= 1,
+              "at least 1");
   for (const std::vector<std::int32_t>& word : p.bad_words_ids) {
     if (word.empty()) refuse("bad_words_ids", "an empty list", "ids");
   }
   if (p.num_beams > 1) {
     if (p.do_sample) refuse("num_beams", std::to_string(p.num_beams), "1 with do_sample");
     if (p.logprobs) refuse("num_beams", std::to_string(p.num_beams), "1 with logprobs");
+    if (p.prompt_lookup_num_tokens > 0) {
+      refuse("num_beams", std::to_string(p.num_beams), "1 with prompt_lookup_num_tokens");
+    }
     check_count("num_return_sequences", p.num_return_sequences,
                 p.num_return_sequences <= p.num_beams, "at most num_beams");
   } else if (!p.do_sample) {

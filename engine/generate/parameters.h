@@ -49,6 +49,11 @@ struct GenerationParameters {
   double length_penalty = 1;
   EarlyStopping early_stopping = EarlyStopping::kHeuristic;
 
+  /// Speculation: tokens that are guessed from what has come before and verified in one pass; 0:
+  /// none. What is generated does not depend on it.
+  std::int64_t prompt_lookup_num_tokens = 0;
+  std::int64_t max_matching_ngram_size = 2;  // tokens that a guess is found by
+
   std::optional<std::int64_t> logprobs;  // of each token, with this many of the likeliest ones
 };
 

@@ -137,6 +137,32 @@ TEST(Generate, TaskByItsName) {
   EXPECT_EQ(answer["logprobs"][0]["top"][0]["logprob"], answer["logprobs"][0]["logprob"]);
 }
 
+TEST(Generate, SpeculationChangesNoByteAndIsReported) {
+  LINNET_NEEDS(data_dir() / kYelp);
+  for (const std::vector<std::string>& way :
+       {std::vector<std::string>{"--threads", "2"},
+        std::vector<std::string>{"--temperature", "0.7", "--seed", "4"}}) {
+    std::vector<std::string> words{"the food was good and the food", "--max-new-tokens", "50"};
+    words.insert(words.end(), way.begin(), way.end());
+    const Finished plain = linnet("generate", words);
+    words.insert(words.end(), {"--prompt-lookup-num-tokens", "6", "--verbose"});
+    const Finished guessed = linnet("generate", words);
+    EXPECT_EQ(guessed.out, plain.out) << guessed.err;
+    EXPECT_NE(guessed.err.find(" guessed tokens were accepted"), std::string::npos) << guessed.err;
+    words.back() = "--json";
+    const Json answer = Json::parse(linnet("generate", words).out);
+    EXPECT_EQ(answer["generated_text"].get<std::string>() + "\n", plain.out);
+    const Json& report = answer.at("speculation");
+    EXPECT_GT(report.at("accepted"), 0);
+    EXPECT_DOUBLE_EQ(report.at("acceptance_rate"),
+                     report.at("accepted").get<double>() / report.at("guessed").get<double>());
+  }
+  const Finished request = linnet(
+      "generate", {"--requests", "-"},
+      R"({"texts": ["the food was", "the food was"], "max_new_tokens": 40, "prompt_lookup_num_tokens": 3})");
+  EXPECT_GT(Json::parse(request.out).at("speculation").at("guessed"), 0) << request.err;
+}
+
 TEST(Generate, BadInputIsAnErrorThatSaysSo) {
   LINNET_NEEDS(data_dir() / kYelp);
   const auto fails = [](std::vector<std::string> words, int code, const std::string& message,
@@ -152,6 +178,10 @@ TEST(Generate, BadInputIsAnErrorThatSaysSo) {
   fails({"the food", "--top-p", "2"}, 1, "top_p: found 2.0");
   fails({"the food", "--num-beams", "0"}, 1, "num_beams: found 0");
   fails({"the food", "--num-beams", "4", "--batch", "2"}, 1, "places for 2 sequences");
+  fails({"the food", "--num-beams", "2", "--prompt-lookup-num-tokens", "4"}, 1,
+        "1 with prompt_lookup_num_tokens");
+  fails({"the food", "--prompt-lookup-num-tokens", "2000"}, 1, "expected 0 to 1024");
+  fails({"the food", "--max-matching-ngram-size", "0"}, 1, "max_matching_ngram_size: found 0");
   fails({"the food", "--eos-token-id", "1000"}, 1, "token id 1000, expected 0 to 999");
   fails({"the food", "--num-return-sequences", "2"}, 1, "all be the same");
   fails({"--input", "-", "--input-format", "text"}, 3, "UTF-8", "a \xff b\n");

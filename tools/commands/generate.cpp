@@ -10,7 +10,6 @@
 #include "tools/generate/requests.h"
 #include "tools/io/input_stream.h"
 #include "weights/base/error.h"
-#include "weights/base/json_writer.h"
 
 namespace linnet::commands {
 namespace {
@@ -93,6 +92,9 @@ std::string as_json(std::int64_t index, const std::string& prompt, const Generat
   out.end_array();
   out.key("finish_reason").string(name(result.sequence.reason));
   if (request.parameters.num_beams > 1) out.key("score").float64(result.sequence.score);
+  if (request.parameters.prompt_lookup_num_tokens > 0) {
+    tools::write_speculation(out, result.sequence.guessed, result.sequence.accepted);
+  }
   if (request.parameters.logprobs) write_logprobs(out, result.sequence);
   return std::move(out.end_object()).text() + "\n";
 }
@@ -123,6 +125,19 @@ Prompts read_prompts(const cli::Arguments& args, const TextGenerator& generator,
   return prompts;
 }
 
+// With --verbose: what came of the guesses.
+void note_speculation(const cli::Arguments& args, const cli::Log& log,
+                      std::span<const GeneratedText> results) {
+  if (!args.flag(cli::kVerbose)) return;
+  std::int64_t guessed = 0, accepted = 0;
+  for (const GeneratedText& r : results) {
+    guessed += r.sequence.guessed;
+    accepted += r.sequence.accepted;
+  }
+  log.note("speculation: " + std::to_string(accepted) + " of " + std::to_string(guessed) +
+           " guessed tokens were accepted");
+}
+
 void generate_texts(const cli::Arguments& args, cli::Console& console, TextGenerator& generator,
                     const TextRequest& request, const Prompts& prompts) {
   const io::Destination to = destination(args);
@@ -141,6 +156,9 @@ void generate_texts(const cli::Arguments& args, cli::Console& console, TextGener
       };
     }
     const auto results = generator.generate(prompts.ids, request, say);
+    if (request.parameters.prompt_lookup_num_tokens > 0) {
+      note_speculation(args, console.log, results);
+    }
     if (stream) return sink("\n");
     for (std::size_t i = 0; i < results.size(); ++i) {
       const std::string& prompt = prompts.texts[i / each];
@@ -225,7 +243,8 @@ constinit const cli::Command kGenerate{
         "run side by side and are written when all are done. Without options the likeliest token "
         "is taken, or what generation_config.json says. --json writes an object a line with "
         "generated_text (prompt and continuation), text, new_tokens and finish_reason: eos, length "
-        "or stop. --requests answers objects with prompts or texts by new_tokens, texts, "
+        "or stop; with speculation also what came of its guesses. --requests answers objects with "
+        "prompts or texts by new_tokens, texts, "
         "sequences_scores of beam search and finish_reasons. Prompts and requests that are wrong "
         "are reported, and the exit code is 3.",
     .examples =

@@ -4,7 +4,6 @@
 #include <string>
 
 #include "weights/base/json.h"
-#include "weights/base/json_writer.h"
 
 namespace linnet::tools {
 namespace {
@@ -42,6 +41,13 @@ void take_parameters(const cli::Arguments& args, GenerationParameters& parameter
   for (const Option* option : {&kTemperature, &kTopK, &kTopP, &kMinP, &kTypicalP}) {
     if (args.given(*option)) parameters.do_sample = true;
   }
+}
+
+void write_speculation(json::Writer& out, std::int64_t guessed, std::int64_t accepted) {
+  out.key("speculation").begin_object().key("guessed").integer(guessed);
+  out.key("accepted").integer(accepted).key("acceptance_rate");
+  out.float64(guessed == 0 ? 0.0 : static_cast<double>(accepted) / static_cast<double>(guessed));
+  out.end_object();
 }
 
 LanguageModel load_language_model(const cli::Arguments& args, const cli::Log& log) {

@@ -4,6 +4,7 @@
 
 #include "engine/tasks/text_generator.h"
 #include "tools/commands/common.h"
+#include "weights/base/json_writer.h"
 
 // Options of the commands that run a language model.
 namespace linnet::tools {
@@ -85,19 +86,44 @@ inline constexpr Option kEarlyStopping{
         "beam cannot win any more at its present (false) or at any length (never).",
     .choices = "true|false|never"};
 inline constexpr Option kNumReturn = count_option("num-return-sequences", "Texts for each prompt.");
+inline constexpr Option kPromptLookup = count_option(
+    "prompt-lookup-num-tokens",
+    "Speculation: N tokens are guessed from what has come before and verified in one pass; texts "
+    "do not depend on it. 0 by default.");
+inline constexpr Option kMatchingNgram = count_option(
+    "max-matching-ngram-size", "Tokens that a guess is found by, at most; 2 by default.");
 inline constexpr Option kEos =
     count_option("eos-token-id", "Id that ends a text, in the place of the model's own.");
 
 /// Those that are parameters of generation, by the names of generation_config.json with '-' for
 /// '_'.
-inline constexpr auto kParameters = std::to_array<const Option*>(
-    {&kMaxNewTokens, &kMinNewTokens, &kDoSample, &kTemperature, &kTopK, &kTopP, &kMinP, &kTypicalP,
-     &kSeed, &kRepetitionPenalty, &kPresencePenalty, &kFrequencyPenalty, &kNoRepeatNgram,
-     &kNumBeams, &kLengthPenalty, &kEarlyStopping, &kNumReturn, &kEos});
+inline constexpr auto kParameters = std::to_array<const Option*>({&kMaxNewTokens,
+                                                                  &kMinNewTokens,
+                                                                  &kDoSample,
+                                                                  &kTemperature,
+                                                                  &kTopK,
+                                                                  &kTopP,
+                                                                  &kMinP,
+                                                                  &kTypicalP,
+                                                                  &kSeed,
+                                                                  &kRepetitionPenalty,
+                                                                  &kPresencePenalty,
+                                                                  &kFrequencyPenalty,
+                                                                  &kNoRepeatNgram,
+                                                                  &kNumBeams,
+                                                                  &kLengthPenalty,
+                                                                  &kEarlyStopping,
+                                                                  &kNumReturn,
+                                                                  &kPromptLookup,
+                                                                  &kMatchingNgram,
+                                                                  &kEos});
 
 /// What those that were given say, over `parameters`. A parameter of sampling switches do_sample
 /// on.
 void take_parameters(const cli::Arguments& args, GenerationParameters& parameters);
+
+/// What came of the guesses of speculation: {"guessed": N, "accepted": N, "acceptance_rate": X}.
+void write_speculation(json::Writer& out, std::int64_t guessed, std::int64_t accepted);
 
 /// The model of --model, loaded as --threads, --isa, --precision and the symbolic-link options say.
 LanguageModel load_language_model(const cli::Arguments& args, const cli::Log& log);

@@ -2,9 +2,9 @@
 
 #include <array>
 
+#include "tools/generate/options.h"
 #include "weights/base/error.h"
 #include "weights/base/json.h"
-#include "weights/base/json_writer.h"
 
 namespace linnet::tools {
 namespace {
@@ -78,6 +78,14 @@ std::string answer_request(TextGenerator& generator, std::string_view request,
   if (const auto id = root.find_non_null("id")) out.key("id").string(id->string());
   write_answer(out, results, generator.model().tokenizer.has_value(),
                wanted.parameters.num_beams > 1);
+  if (wanted.parameters.prompt_lookup_num_tokens > 0) {
+    std::int64_t guessed = 0, accepted = 0;
+    for (const GeneratedText& r : results) {
+      guessed += r.sequence.guessed;
+      accepted += r.sequence.accepted;
+    }
+    write_speculation(out, guessed, accepted);
+  }
   return std::move(out.end_object()).text();
 }
 
