@@ -47,13 +47,15 @@ std::int64_t room_after(std::span<const std::int32_t> prompt, std::size_t index,
   const std::string what = "prompt " + std::to_string(index);
   if (length == 0) throw Error(ErrorCode::kInvalidArgument, what + " has no token");
   check_ids(prompt, c.vocab_size, what);
-  std::int64_t wanted = std::min(kDefaultNewTokens, c.n_positions - length);
+  const bool slides = p.context_overflow == ContextOverflow::kSlide;
+  std::int64_t wanted =
+      slides ? kDefaultNewTokens : std::min(kDefaultNewTokens, c.n_positions - length);
   if (p.max_new_tokens) {
     wanted = *p.max_new_tokens;
   } else if (p.max_length) {
     wanted = *p.max_length - length;
   }
-  if (wanted < 1 || length + wanted > c.n_positions) {
+  if (wanted < 1 || (!slides && length + wanted > c.n_positions)) {
     throw Error(ErrorCode::kInvalidArgument,
                 what + " has " + std::to_string(length) + " tokens, with " +
                     std::to_string(std::max<std::int64_t>(wanted, 1)) + " new ones more than the " +
@@ -63,6 +65,11 @@ std::int64_t room_after(std::span<const std::int32_t> prompt, std::size_t index,
                     " that fit");
   }
   return wanted;
+}
+
+// Memory for new tokens that is taken at once; sequences that go on without end take it by and by.
+std::size_t reserved(std::int64_t most) {
+  return static_cast<std::size_t>(std::min<std::int64_t>(most, 4096));
 }
 
 }  // namespace
@@ -77,6 +84,12 @@ const char* name(FinishReason reason) {
       return "stop";
   }
   return "";
+}
+
+std::int64_t window_begin(std::int64_t n, std::int64_t positions) {
+  if (n <= positions) return 0;
+  const std::int64_t slide = std::max<std::int64_t>(1, positions / 2);
+  return (n - positions + slide - 1) / slide * slide;
 }
 
 void NextLogits::add(std::int64_t place, std::span<const std::int32_t> tokens, std::int64_t rows) {
@@ -115,6 +128,7 @@ struct Generator::Sequence {
   std::vector<std::int32_t> tokens;  // prompt and new ones; in step() also the guess
   std::vector<std::int32_t> guess;   // of the next ones
   std::int64_t prompt = 0, most = 0;
+  std::int64_t begin = 0;   // of the window that the model reads
   std::int64_t place = -1;  // in the cache
   bool done = false;
   GeneratedSequence result;
@@ -150,13 +164,26 @@ void Generator::note_logprobs(Sequence& s, std::span<const float> logits, std::i
   }
 }
 
+// Moves the window of a sequence to where it has to be for the next token; the cache then forgets
+// the positions of the old one. How many more tokens the window can take.
+std::int64_t Generator::room_in_window(Sequence& s, const GenerationParameters& p) {
+  const std::int64_t positions = cache_.shape().positions;
+  const auto n = static_cast<std::int64_t>(s.tokens.size());
+  if (p.context_overflow == ContextOverflow::kSlide && s.begin != window_begin(n, positions)) {
+    s.begin = window_begin(n, positions);
+    cache_.truncate(s.place, 0);
+  }
+  return positions - (n - s.begin);
+}
+
 // Adds what the model has not yet read of a sequence, with a guess at what comes next, to the next
 // pass. How many rows of logits it takes.
 std::int64_t Generator::feed(Sequence& s, const GenerationParameters& p) {
-  const auto known = static_cast<std::size_t>(cache_.length(s.place));
+  const std::int64_t room = room_in_window(s, p);
+  const auto known = static_cast<std::size_t>(s.begin + cache_.length(s.place));
   const auto made = static_cast<std::int64_t>(s.result.tokens.size());
   guess_tokens(s.guess, s.tokens, p.max_matching_ngram_size,
-               std::min(p.prompt_lookup_num_tokens, s.most - made - 1));
+               std::min({p.prompt_lookup_num_tokens, s.most - made - 1, room}));
   const std::size_t n = s.tokens.size();
   const auto rows = static_cast<std::int64_t>(s.guess.size()) + 1;
   s.tokens.insert(s.tokens.end(), s.guess.begin(), s.guess.end());
@@ -208,7 +235,7 @@ void Generator::step(std::span<Sequence* const> running, const GenerationParamet
       if (!guessed || !more) break;
     }
     scores += (static_cast<std::int64_t>(s->guess.size()) + 1) * V;
-    cache_.truncate(s->place, static_cast<std::int64_t>(s->tokens.size()) - 1);
+    cache_.truncate(s->place, static_cast<std::int64_t>(s->tokens.size()) - 1 - s->begin);
   }
 }
 
@@ -255,7 +282,10 @@ std::vector<GeneratedSequence> Generator::run_side_by_side(
     for (std::int64_t r = 0; r < p.num_return_sequences; ++r) {
       Sequence& s = all.emplace_back();
       s.index = static_cast<std::int64_t>(all.size()) - 1;
+      s.tokens.reserve(prompts[i].size() + reserved(most[i]));
       s.tokens = prompts[i];
+      s.guess.reserve(static_cast<std::size_t>(p.prompt_lookup_num_tokens));
+      s.result.tokens.reserve(reserved(most[i]));
       s.prompt = static_cast<std::int64_t>(prompts[i].size());
       s.most = most[i];
     }

@@ -32,6 +32,11 @@ struct GeneratedSequence {
   std::vector<std::vector<TokenLogprob>> logprobs;
 };
 
+/// The first token that the model reads to continue n tokens when the context slides: 0 as long as
+/// they fit into `positions`, then as many half contexts as it takes. They stand at the positions
+/// from 0 on, as if the text began there.
+std::int64_t window_begin(std::int64_t n, std::int64_t positions);
+
 struct GeneratorOptions {
   std::int64_t sequences = 16;                        // that run side by side, at most
   std::int64_t cache_budget = std::int64_t{2} << 30;  // bytes
@@ -69,7 +74,8 @@ class Generator {
 
   /// num_return_sequences for each prompt, one prompt after the other. Throws kInvalidArgument for
   /// wrong parameters, prompts without a token, with ids that the model does not know, or that
-  /// leave no room for max_new_tokens, and kLimit for more beams than places in the cache.
+  /// leave no room for max_new_tokens unless the context slides, and kLimit for more beams than
+  /// places in the cache.
   std::vector<GeneratedSequence> generate(std::span<const std::vector<std::int32_t>> prompts,
                                           const GenerationParameters& parameters,
                                           NewToken new_token = {});
@@ -87,6 +93,7 @@ class Generator {
       std::span<const std::vector<std::int32_t>> prompts, std::span<const std::int64_t> most,
       const GenerationParameters& p, NewToken new_token);
   void step(std::span<Sequence* const> running, const GenerationParameters& p, NewToken new_token);
+  std::int64_t room_in_window(Sequence& s, const GenerationParameters& p);
   std::int64_t feed(Sequence& s, const GenerationParameters& p);
   bool take_token(Sequence& s, std::span<float> scores, const GenerationParameters& p,
                   NewToken new_token);

@@ -79,6 +79,14 @@ EarlyStopping early_stopping(json::Value value) {
   return EarlyStopping::kNever;
 }
 
+ContextOverflow context_overflow(json::Value value) {
+  if (value.string() == "slide") return ContextOverflow::kSlide;
+  if (value.string() != "error") {
+    value.fail("found " + quote(value.string()) + ", expected \"error\" or \"slide\"");
+  }
+  return ContextOverflow::kError;
+}
+
 bool read_number(json::Value v, std::string_view key, GenerationParameters& p) {
   struct Number {
     std::string_view key;
@@ -141,6 +149,8 @@ bool read_other(json::Value v, std::string_view key, GenerationParameters& p) {
     p.do_sample = v.boolean();
   } else if (key == "early_stopping") {
     p.early_stopping = early_stopping(v);
+  } else if (key == "context_overflow") {
+    p.context_overflow = context_overflow(v);
   } else if (key == "eos_token_id") {
     p.eos_token_id = v.kind() == json::Kind::kArray
                          ? tokens(v)
@@ -242,6 +252,9 @@ void check(const GenerationParameters& p) {
   if (p.num_beams > 1) {
     if (p.do_sample) refuse("num_beams", std::to_string(p.num_beams), "1 with do_sample");
     if (p.logprobs) refuse("num_beams", std::to_string(p.num_beams), "1 with logprobs");
+    if (p.context_overflow == ContextOverflow::kSlide) {
+      refuse("num_beams", std::to_string(p.num_beams), "1 where the context slides");
+    }
     if (p.prompt_lookup_num_tokens > 0) {
       refuse("num_beams", std::to_string(p.num_beams), "1 with prompt_lookup_num_tokens");
     }

@@ -17,6 +17,12 @@ enum class EarlyStopping {
   kNever,      ///< "never": once the best running beam, at its best length, cannot win
 };
 
+/// What is done when a sequence gets longer than the model has positions.
+enum class ContextOverflow {
+  kError,  ///< refused before anything is generated
+  kSlide,  ///< the model reads the last tokens only: see window_begin()
+};
+
 /// How tokens are chosen: names, defaults and meaning of generation_config.json (transformers 4.57,
 /// GenerationConfig), with presence_penalty and frequency_penalty as in OpenAI's interface.
 struct GenerationParameters {
@@ -43,6 +49,8 @@ struct GenerationParameters {
   double eta_cutoff = 0;
   std::int64_t min_tokens_to_keep = 1;
   std::uint64_t seed = 0;
+
+  ContextOverflow context_overflow = ContextOverflow::kError;
 
   std::int64_t num_return_sequences = 1;  // of each prompt
   std::int64_t num_beams = 1;

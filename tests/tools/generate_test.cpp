@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <csignal>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -163,6 +164,66 @@ TEST(Generate, SpeculationChangesNoByteAndIsReported) {
   EXPECT_GT(Json::parse(request.out).at("speculation").at("guessed"), 0) << request.err;
 }
 
+TEST(Generate, ContextSlidesOnlyWhenItIsAskedTo) {
+  LINNET_NEEDS(data_dir() / kYelp);
+  const std::vector<std::string> words{"the food", "--max-new-tokens", "200"};
+  const Finished refused = linnet("generate", words);
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_NE(refused.err.find("more than the 64 that fit"), std::string::npos) << refused.err;
+  const auto slides = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), words.begin(), words.end());
+    more.insert(more.end(), {"--context-overflow", "slide", "--json"});
+    return Json::parse(linnet("generate", more).out);
+  };
+  const Json answer = slides({});
+  EXPECT_EQ(answer.at("new_tokens").size(), 200u);
+  EXPECT_EQ(slides({"--prompt-lookup-num-tokens", "9"}).at("text"), answer.at("text"));
+  const Json request{
+      {"texts", {"the food"}}, {"max_new_tokens", 200}, {"context_overflow", "slide"}};
+  const Finished done = linnet("generate", {"--requests", "-"}, request.dump());
+  EXPECT_EQ(Json::parse(done.out).at("new_tokens")[0], answer.at("new_tokens")) << done.err;
+  const Finished beams =
+      linnet("generate", {"the food", "--num-beams", "2", "--context-overflow", "slide"});
+  EXPECT_EQ(beams.exit_code, 1);
+  EXPECT_NE(beams.err.find("1 where the context slides"), std::string::npos) << beams.err;
+  EXPECT_EQ(linnet("generate", {"the food", "--context-overflow", "drop"}).exit_code, 2);
+}
+
+TEST(Generate, TenThousandTokensTakeNoMoreMemory) {
+  LINNET_NEEDS(data_dir() / kYelp);
+  const auto peak = [](const char* most) {
+    const Finished done =
+        linnet("generate", {"the food", "--temperature", "1", "--context-overflow", "slide",
+                            "--min-new-tokens", most, "--max-new-tokens", most, "--json"});
+    EXPECT_EQ(done.exit_code, 0) << done.err;
+    EXPECT_EQ(std::to_string(Json::parse(done.out).at("new_tokens").size()), most);
+    return done.peak_bytes;
+  };
+  // Ids and text of a token are a few bytes.
+  EXPECT_LT(peak("10000"), peak("200") + (std::int64_t{1} << 20));
+}
+
+TEST(Generate, InterruptLeavesAValidBeginning) {
+  LINNET_NEEDS(data_dir() / kYelp);
+  std::vector<std::string> words{
+      LINNET_PROGRAM,       "generate", "--model",         (data_dir() / kYelp).string(),
+      "--context-overflow", "slide",    "--max-new-tokens"};
+  std::vector<std::string> endless = words;
+  endless.insert(endless.end(), {"1000000000", "the food was"});
+  Child child(endless);
+  std::string out = child.read_line() + "\n";
+  child.kill(SIGINT);
+  const Finished interrupted = child.wait();
+  EXPECT_EQ(interrupted.exit_code, 130);
+  EXPECT_EQ(interrupted.signal, 0);
+  EXPECT_EQ(interrupted.err, "");
+  out += interrupted.out;
+  EXPECT_NO_THROW(static_cast<void>(Json(out).dump())) << "not UTF-8";
+  words.insert(words.end(), {std::to_string(out.size()), "the food was"});
+  const Finished whole = run({.arguments = words});
+  EXPECT_TRUE(whole.out.starts_with(out)) << out.size();
+}
+
 TEST(Generate, BadInputIsAnErrorThatSaysSo) {
   LINNET_NEEDS(data_dir() / kYelp);
   const auto fails = [](std::vector<std::string> words, int code, const std::string& message,
@@ -247,6 +308,23 @@ TEST(Perplexity, EveryTokenInAFile) {
   EXPECT_EQ(linnet("perplexity", {"--input", dir.path("a.txt"), "--stride", "65"}).exit_code, 1);
   EXPECT_EQ(linnet("perplexity", {"--input", dir.path("a.txt"), "--max-length", "65"}).exit_code,
             1);
+}
+
+TEST(Perplexity, Bf16IsNearFloat32) {
+  LINNET_NEEDS(data_dir() / kYelp);
+  const TempDir dir;
+  std::string text;
+  for (int i = 0; i < 40; ++i) text += "the food was great .\nwe will be back " + std::to_string(i);
+  dir.write("a.txt", text);
+  const auto perplexity = [&](const char* precision) {
+    const Finished done = linnet("perplexity", {"--input", dir.path("a.txt"), "--stride", "64",
+                                                "--precision", precision, "--json"});
+    EXPECT_EQ(done.exit_code, 0) << done.err;
+    return Json::parse(done.out).at("perplexity").get<double>();
+  };
+  const double want = perplexity("fp32"), got = perplexity("bf16");
+  EXPECT_NEAR(got, want, 1e-3 * want);
+  EXPECT_NE(got, want);
 }
 
 TEST(Score, LikelierTextsAndBadOnes) {

@@ -16,10 +16,10 @@ void write_value(json::Writer& out, const cli::Arguments& args, const Option& op
     out.integer(args.integer(option));
   } else if (option.kind == Kind::kNumber) {
     out.float64(args.number(option));
-  } else if (args.text(option) == "never") {
-    out.string("never");
-  } else {
+  } else if (args.text(option) == "true" || args.text(option) == "false") {
     out.boolean(args.text(option) == "true");
+  } else {
+    out.string(args.text(option));
   }
 }
 

@@ -86,6 +86,14 @@ inline constexpr Option kEarlyStopping{
         "beam cannot win any more at its present (false) or at any length (never).",
     .choices = "true|false|never"};
 inline constexpr Option kNumReturn = count_option("num-return-sequences", "Texts for each prompt.");
+inline constexpr Option kContextOverflow{
+    .name = "context-overflow",
+    .kind = Kind::kChoice,
+    .value = "WHAT",
+    .help =
+        "When a text gets longer than the model has positions: refuse it (error, the default), or "
+        "read its last tokens only (slide), which is half a context or more.",
+    .choices = "error|slide"};
 inline constexpr Option kPromptLookup = count_option(
     "prompt-lookup-num-tokens",
     "Speculation: N tokens are guessed from what has come before and verified in one pass; texts "
@@ -114,6 +122,7 @@ inline constexpr auto kParameters = std::to_array<const Option*>({&kMaxNewTokens
                                                                   &kLengthPenalty,
                                                                   &kEarlyStopping,
                                                                   &kNumReturn,
+                                                                  &kContextOverflow,
                                                                   &kPromptLookup,
                                                                   &kMatchingNgram,
                                                                   &kEos});
