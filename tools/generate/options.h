@@ -19,15 +19,16 @@ inline constexpr Option kCacheBudget{.name = "cache-budget",
                                      .fallback = "2048",
                                      .low = 1,
                                      .high = std::int64_t{1} << 32};
-inline constexpr Option kBatch{.name = "batch",
-                               .kind = Kind::kInteger,
-                               .value = "N",
-                               .help =
-                                   "Sequences that are generated side by side, as far as the "
-                                   "budget goes. Results do not depend on it.",
-                               .fallback = "16",
-                               .low = 1,
-                               .high = 65536};
+inline constexpr Option kBatch{
+    .name = "batch",
+    .kind = Kind::kInteger,
+    .value = "N",
+    .help =
+        "Sequences that are generated side by side, as far as the "
+        "budget goes. Results do not depend on it, but for --precision bf16.",
+    .fallback = "16",
+    .low = 1,
+    .high = 65536};
 
 constexpr Option number_option(std::string_view name, std::string_view help) {
   Option option{.name = name};
@@ -97,7 +98,7 @@ inline constexpr Option kContextOverflow{
 inline constexpr Option kPromptLookup = count_option(
     "prompt-lookup-num-tokens",
     "Speculation: N tokens are guessed from what has come before and verified in one pass; texts "
-    "do not depend on it. 0 by default.");
+    "do not depend on it, but for --precision bf16. 0 by default.");
 inline constexpr Option kMatchingNgram = count_option(
     "max-matching-ngram-size", "Tokens that a guess is found by, at most; 2 by default.");
 inline constexpr Option kEos =
