@@ -13,6 +13,7 @@ extern const cli::Command kConvert;
 extern const cli::Command kQuantize;
 extern const cli::Command kDecode;
 extern const cli::Command kEmbed;
+extern const cli::Command kEvaluate;
 extern const cli::Command kExport;
 extern const cli::Command kFill;
 extern const cli::Command kForward;

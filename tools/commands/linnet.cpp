@@ -4,10 +4,10 @@ namespace linnet::commands {
 namespace {
 
 constexpr const cli::Command* kAll[] = {
-    &kClassify, &kTag,     &kAnswer,     &kFill,     &kRerank,     &kZeroShot, &kEmbed,
-    &kSimilar,  &kRun,     &kSearch,     &kGenerate, &kPerplexity, &kScore,    &kTokenize,
-    &kDecode,   &kForward, &kInspect,    &kConvert,  &kQuantize,   &kExport,   &kTrain,
-    &kBench,    &kVersion, &kCompletion, &kMan,
+    &kClassify, &kTag,     &kAnswer,  &kFill,       &kRerank,     &kZeroShot, &kEmbed,
+    &kSimilar,  &kRun,     &kSearch,  &kGenerate,   &kPerplexity, &kScore,    &kTokenize,
+    &kDecode,   &kForward, &kInspect, &kConvert,    &kQuantize,   &kExport,   &kTrain,
+    &kEvaluate, &kBench,   &kVersion, &kCompletion, &kMan,
 };
 
 }  // namespace
