@@ -2,8 +2,12 @@
 
 #include <string>
 
+#include "engine/tasks/question_answerer.h"
+#include "engine/tasks/sequence_logits.h"
 #include "tools/evaluate/scores.h"
 #include "tools/evaluate/squad_file.h"
+#include "tools/io/progress.h"
+#include "tools/train/labelled_texts.h"
 
 namespace linnet::tools {
 
@@ -11,5 +15,25 @@ namespace linnet::tools {
 /// a question has no prediction; predictions for other questions do not count.
 Scores score_squad(const SquadFile& data, const SquadPredictions& predictions,
                    const std::string& predictions_name);
+
+/// What an evaluation of a model runs with.
+struct EvaluationRun {
+  const TaskModel& model;
+  SessionOptions session;
+  TaskCalls calls;
+  io::Progress& progress;
+};
+
+/// A sequence classifier on labelled texts: accuracy, F1 of class 1 (of more than two classes the
+/// mean F1 of those that occur) and Matthews' correlation; of a regression Pearson's and
+/// Spearman's. Throws kFormat for a label that is none of the model, a text that cannot be read and
+/// a logit that is not finite; kUnsupported for a model of several labels at once.
+Scores score_texts(const EvaluationRun& run, const LabelledTexts& texts,
+                   const SequenceOptions& options);
+
+/// Answers the questions as evaluations on SQuAD do (null_score_diff_threshold holds for version 2;
+/// of version 1 every question has an answer) and scores the answers as score_squad does. Throws
+/// kFormat naming a question that cannot be answered.
+Scores score_questions(const EvaluationRun& run, const SquadFile& data, AnswerOptions options);
 
 }  // namespace linnet::tools

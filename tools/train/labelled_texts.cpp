@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <set>
 
 #include "tools/io/input_stream.h"
@@ -17,6 +18,13 @@ std::optional<T> number_of(const std::string& text) {
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
   if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) return std::nullopt;
   return value;
+}
+
+[[noreturn]] void refuse_label(const LabelledTexts& texts, std::size_t record,
+                               const std::string& expected) {
+  throw Error(ErrorCode::kFormat, texts.file + ": record " + std::to_string(record + 1) +
+                                      ": label " + quote(texts.labels[record]) + ", expected " +
+                                      expected);
 }
 
 }  // namespace
@@ -64,6 +72,34 @@ LabelledTexts read_labelled(const std::string& path, const LabelledColumns& colu
   return texts;
 }
 
+std::vector<std::int64_t> label_classes(const LabelledTexts& texts,
+                                        const std::vector<std::string>& names) {
+  const auto count = static_cast<std::int64_t>(names.size());
+  std::vector<std::int64_t> all;
+  for (const std::string& label : texts.labels) {
+    const auto named = std::find(names.begin(), names.end(), label);
+    const auto integer = number_of<std::int64_t>(label);
+    if (named != names.end()) {
+      all.push_back(named - names.begin());
+    } else if (integer && *integer >= 0 && *integer < count) {
+      all.push_back(*integer);
+    } else {
+      refuse_label(texts, all.size(), "one of the model's " + std::to_string(count));
+    }
+  }
+  return all;
+}
+
+std::vector<float> label_values(const LabelledTexts& texts) {
+  std::vector<float> all;
+  for (const std::string& label : texts.labels) {
+    const auto value = number_of<float>(label);
+    if (!value || !std::isfinite(*value)) refuse_label(texts, all.size(), "a number");
+    all.push_back(*value);
+  }
+  return all;
+}
+
 LabelSet::LabelSet(const LabelledTexts& texts, const CommonConfig& model) {
   bool integers = true, numbers = true;
   std::int64_t greatest = 0;
@@ -97,37 +133,6 @@ LabelSet::LabelSet(const LabelledTexts& texts, const CommonConfig& model) {
       throw Error(ErrorCode::kFormat, texts.file + ": every label is " + quote(names[0]));
     }
   }
-}
-
-std::vector<std::int64_t> LabelSet::classes(const LabelledTexts& texts) const {
-  std::vector<std::int64_t> all;
-  for (const std::string& label : texts.labels) {
-    const auto named = std::find(names.begin(), names.end(), label);
-    const auto integer = number_of<std::int64_t>(label);
-    const auto count = static_cast<std::int64_t>(names.size());
-    if (named != names.end()) {
-      all.push_back(named - names.begin());
-    } else if (integer && *integer >= 0 && *integer < count) {
-      all.push_back(*integer);
-    } else {
-      throw Error(ErrorCode::kFormat, texts.file + ": label " + quote(label) +
-                                          ", expected one of the model's " + std::to_string(count));
-    }
-  }
-  return all;
-}
-
-std::vector<float> LabelSet::values(const LabelledTexts& texts) const {
-  std::vector<float> all;
-  for (const std::string& label : texts.labels) {
-    const auto value = number_of<float>(label);
-    if (!value) {
-      throw Error(ErrorCode::kFormat,
-                  texts.file + ": label " + quote(label) + ", expected a number");
-    }
-    all.push_back(*value);
-  }
-  return all;
 }
 
 }  // namespace linnet::tools

@@ -28,6 +28,13 @@ struct LabelledColumns {
 LabelledTexts read_labelled(const std::string& path, const LabelledColumns& columns,
                             std::int64_t max_records);
 
+/// The class of each label: the place of its name in `names`, else it is that place as an integer.
+/// Throws kFormat naming the first record for which it is neither.
+std::vector<std::int64_t> label_classes(const LabelledTexts& texts,
+                                        const std::vector<std::string>& names);
+/// The labels as numbers. Throws kFormat naming the first record whose label is none.
+std::vector<float> label_values(const LabelledTexts& texts);
+
 /// What the labels of a data set are to a model.
 struct LabelSet {
   ProblemType problem = ProblemType::kSingleLabel;
@@ -36,10 +43,6 @@ struct LabelSet {
   /// Integers from 0 are classes; other numbers make it regression; words are classes in the order
   /// of the model's own labels where it has them all, else sorted.
   LabelSet(const LabelledTexts& texts, const CommonConfig& model);
-
-  /// Throws kFormat for one that is no class of the model.
-  std::vector<std::int64_t> classes(const LabelledTexts& texts) const;
-  std::vector<float> values(const LabelledTexts& texts) const;
 };
 
 }  // namespace linnet::tools

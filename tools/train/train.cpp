@@ -190,9 +190,9 @@ TrainResult train_classifier(const TrainOptions& options, io::ShowProgress show,
   train::Examples examples = examples_of(make_text_batch(tokenizer, threads, inputs, text_options),
                                          texts, encoder.config().token_types > 0);
   if (labels.problem == ProblemType::kRegression) {
-    examples.values = labels.values(texts);
+    examples.values = label_values(texts);
   } else {
-    examples.labels = labels.classes(texts);
+    examples.labels = label_classes(texts, labels.names);
   }
   const std::int64_t count = examples.size();
   train::TrainerOptions trainer_options = options.trainer;
