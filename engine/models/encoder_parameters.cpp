@@ -223,7 +223,8 @@ TrainableEncoder load_trainable_encoder(const weights::Checkpoint& checkpoint,
     }
   }
   weights::NameMap map = weights::map_names(checkpoint, rules, d.spelling, options.unexpected);
-  TrainableEncoder t(std::move(d), tie_of(d, map));
+  const TiedDecoder tie = tie_of(d, map);
+  TrainableEncoder t(std::move(d), tie);
   t.warnings = std::move(map.warnings);
   const double deviation = read_number(config, "initializer_range", 0.02);
   auto* const base = reinterpret_cast<const float*>(t.parameters->word.data);
