@@ -310,7 +310,10 @@ EncoderDescription describe_encoder(const weights::Checkpoint& checkpoint,
   if (manifest && manifest->quantization) {
     apply_quantized_layers(d, *manifest);
     refuse_both(checkpoint, *manifest);
-    if (manifest->quantization->attention == "i8") d.config.attention = AttentionKind::kInt8;
+    if (manifest->quantization->attention == "i8") {
+      check_int8_attention(d.config);
+      d.config.attention = AttentionKind::kInt8;
+    }
   }
   return d;
 }

@@ -133,6 +133,13 @@ std::size_t word_embeddings_rule(const EncoderDescription& description) {
   return i;
 }
 
+void check_int8_attention(const EncoderConfig& config) {
+  if (config.positions <= kernels::kMaxKS8) return;
+  throw Error(ErrorCode::kUnsupported, "config.json: INT8 attention is exact for at most " +
+                                           std::to_string(kernels::kMaxKS8) + " positions, found " +
+                                           std::to_string(config.positions));
+}
+
 void apply_quantized_layers(EncoderDescription& description, const weights::Manifest& manifest) {
   const std::vector<std::string>& kept_fp32 = manifest.quantization->kept_fp32;
   std::size_t found = 0, found_kept = 0;

@@ -32,4 +32,7 @@ std::size_t word_embeddings_rule(const EncoderDescription& description);
 /// for one that is neither in INT8 nor kept in FP32, or both. manifest.quantization is there.
 void apply_quantized_layers(EncoderDescription& description, const weights::Manifest& manifest);
 
+/// Throws kUnsupported where sequences may be longer than INT8 attention computes exactly.
+void check_int8_attention(const EncoderConfig& config);
+
 }  // namespace linnet

@@ -271,6 +271,7 @@ Quantization quantize(const QuantizeOptions& options) {
   refuse_quantized(source);
   check_replaceable(source, options.output, options.existing);
   const EncoderDescription description = describe_encoder(checkpoint);
+  if (options.int8_attention) check_int8_attention(description.config);
   const weights::NameMap map = map_names(checkpoint, description.rules, description.spelling);
   check_companions(source, description);
   const std::vector<LinearUnit> units = linear_units(description);

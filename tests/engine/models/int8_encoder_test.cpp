@@ -7,9 +7,11 @@
 
 #include "engine/models/encoder_model.h"
 #include "engine/models/encoder_session.h"
+#include "engine/models/linear_units.h"
 #include "tests/kernels/levels.h"
 #include "tests/support/count_allocations.h"
 #include "tests/support/data.h"
+#include "tests/support/expect_error.h"
 
 namespace linnet {
 namespace {
@@ -166,6 +168,17 @@ TEST_P(Int8Encoder, AllocatesNothing) {
 
 INSTANTIATE_TEST_SUITE_P(Forms, Int8Encoder, testing::ValuesIn(kForms),
                          [](const auto& p) { return std::string(p.param.name); });
+
+// Longer sums leave 32 bits.
+TEST(Int8Attention, IsForSequencesThatItComputesExactly) {
+  EncoderConfig config;
+  config.positions = kernels::kMaxKS8;
+  check_int8_attention(config);
+  config.positions = kernels::kMaxKS8 + 1;
+  const std::string what =
+      test::error_of(ErrorCode::kUnsupported, [&] { check_int8_attention(config); });
+  EXPECT_NE(what.find("at most 65536 positions, found 65537"), std::string::npos) << what;
+}
 
 // INT8 attention loses something, but not much.
 TEST(Int8Attention, IsNearToFp32Attention) {
