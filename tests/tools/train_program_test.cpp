@@ -1,0 +1,134 @@
+// `linnet train` from outside: what ends a run, what goes on after it, and what is kept out.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <thread>
+
+#include "tests/support/data.h"
+#include "tests/support/process.h"
+#include "tests/support/temp_dir.h"
+
+namespace linnet::test {
+namespace {
+
+using Json = nlohmann::json;
+namespace fs = std::filesystem;
+
+std::string bytes_of(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  EXPECT_TRUE(in.good()) << file;
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+class TrainProgram : public testing::Test {
+ protected:
+  const fs::path model_ = data_dir() / "goldens/bert_seqcls_text";
+  TempDir dir_;
+
+  void SetUp() override {
+    LINNET_NEEDS(model_);
+    std::string table = "label\tsentence\n";
+    for (const char* word : {"good", "lovely", "great", "fine", "long"}) {
+      table += std::string("1\tthe film is ") + word + "\n0\ta film that was not " + word + "\n";
+    }
+    dir_.write("train.tsv", table);
+  }
+
+  fs::path output(const char* name) const { return dir_.path(name); }
+  std::vector<std::string> command(const char* name, const char* steps,
+                                   const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> words{LINNET_PROGRAM,
+                                   "train",
+                                   "--model",
+                                   model_,
+                                   "--train-file",
+                                   dir_.path("train.tsv"),
+                                   "--output-dir",
+                                   dir_.path(name),
+                                   "--max-steps",
+                                   steps,
+                                   "--save-steps",
+                                   "10",
+                                   "--save-total-limit",
+                                   "2",
+                                   "--per-device-train-batch-size",
+                                   "4"};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+  Finished train(const char* name, const char* steps,
+                 const std::vector<std::string>& more = {}) const {
+    return run({.arguments = command(name, steps, more)});
+  }
+};
+
+TEST_F(TrainProgram, LeavesAModelThatIsEvaluated) {
+  const Finished done = train("out", "3");
+  ASSERT_EQ(done.exit_code, 0) << done.err;
+  EXPECT_EQ(done.out, "");
+  EXPECT_EQ(Json::parse(bytes_of(output("out") / "trainer_state.json")).at("global_step"), 3);
+  EXPECT_TRUE(fs::exists(output("out") / "train_results.json"));
+  const Finished scored =
+      run({.arguments = {LINNET_PROGRAM, "evaluate", "--task", "text-classification", "--model",
+                         output("out"), "--file", dir_.path("train.tsv"), "--json"}});
+  ASSERT_EQ(scored.exit_code, 0) << scored.err;
+  EXPECT_EQ(Json::parse(scored.out).at("total"), 10);
+
+  const Finished again = train("out", "3");
+  EXPECT_EQ(again.exit_code, 1);
+  EXPECT_NE(again.err.find("is not empty"), std::string::npos) << again.err;
+  EXPECT_EQ(train("out", "3", {"--overwrite-output-dir"}).exit_code, 0);
+}
+
+// The run is held still while it is under way, so that it cannot end before the signal.
+TEST_F(TrainProgram, StoppedAndResumedItGivesTheBytesOfAWholeRun) {
+  constexpr const char* kSteps = "600";
+  ASSERT_EQ(train("whole", kSteps).exit_code, 0);
+
+  Child child(command("stopped", kSteps));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!fs::exists(output("stopped") / "checkpoint-10") &&
+         std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  child.kill(SIGSTOP);
+  const Finished second = train("stopped", kSteps, {"--resume"});
+  EXPECT_EQ(second.exit_code, 1);
+  EXPECT_NE(second.err.find("another process"), std::string::npos) << second.err;
+  child.kill(SIGTERM);
+  child.kill(SIGCONT);
+  EXPECT_EQ(child.wait().exit_code, 143);
+
+  // The state of the step that was under way is there, beyond the one that was waited for.
+  int newest = 0;
+  for (const auto& entry : fs::directory_iterator(output("stopped"))) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with("checkpoint-")) newest = std::max(newest, std::stoi(name.substr(11)));
+  }
+  EXPECT_GE(newest, 10);
+  ASSERT_LT(newest, 600);
+
+  const Finished resumed = train("stopped", kSteps, {"--resume"});
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  for (const char* file : {"model.safetensors", "config.json", "trainer_state.json",
+                           "checkpoint-600/optimizer.safetensors"}) {
+    EXPECT_EQ(bytes_of(output("stopped") / file), bytes_of(output("whole") / file)) << file;
+  }
+}
+
+TEST_F(TrainProgram, OtherOptionsDoNotGoOn) {
+  ASSERT_EQ(train("out", "3").exit_code, 0);
+  const Finished other = train("out", "4", {"--resume"});
+  EXPECT_EQ(other.exit_code, 1);
+  EXPECT_NE(other.err.find("was made with"), std::string::npos) << other.err;
+}
+
+}  // namespace
+}  // namespace linnet::test
