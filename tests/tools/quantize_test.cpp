@@ -206,6 +206,11 @@ TEST_F(Quantize, RefusesBadInput) {
   refuses("out");
   fs::remove_all(out());
 
+  SmallModel longer = small_bert("bert.");
+  longer.config["max_position_embeddings"] = 65537;
+  longer.write(dir_);
+  refuses("INT8 attention is exact for at most 65536 positions");
+
   SmallModel broken = small_bert("bert.");
   broken.set("bert.encoder.layer.0.output.dense.weight", 3, std::nanf(""));
   broken.write(dir_);
@@ -310,6 +315,12 @@ TEST_F(Quantize, AFileThatContradictsItselfIsRefused) {
   fs::remove(dir_.path("out/linnet.json"));
   loading_refuses("is stored as I8");
   write_manifest(good);
+  const std::string config = dir_.read("out/config.json");
+  json longer = json::parse(config);
+  longer["max_position_embeddings"] = 65537;
+  dir_.write("out/config.json", longer.dump());
+  loading_refuses("at most 65536 positions");
+  dir_.write("out/config.json", config);
   forward(out(), inputs());
 
   const std::string weights = weights_of("out");
