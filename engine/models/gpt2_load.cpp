@@ -194,6 +194,13 @@ void fill_head(Gpt2Model& m, const Places& p, Filler& fill) {
   }
 }
 
+// What is copied, and the embeddings that are read from the mapped file.
+void lock_parameters(const Gpt2Model& m) {
+  const Mat<const float>& words = m.weights.embeddings.word;
+  lock_in_memory(m.parameters.data(), m.parameters.bytes(), "the model");
+  lock_in_memory(words.data, words.rows * words.cols * 4, "the model");
+}
+
 void refuse_what_is_not_here(const LoadOptions& options) {
   if (options.backend != Backend::kLinnet) {
     throw Error(ErrorCode::kUnsupported, "gpt2: the oneDNN backend is not supported");
@@ -245,6 +252,7 @@ Gpt2Model load_gpt2(weights::Checkpoint checkpoint, const LoadOptions& options) 
   m.weights.embeddings.word = word_table(words, m.wte);
   m.weights.embeddings.position = places.wpe;
   m.checkpoint.release(words);
+  if (options.lock_in_memory) lock_parameters(m);
   return m;
 }
 

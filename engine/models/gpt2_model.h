@@ -31,8 +31,9 @@ struct Gpt2Model {
 bool is_gpt2(json::Value config);
 
 /// Checks every rule of the name table (see weights::map_names), packs, and gives the pages of the
-/// original back to the system. Throws kNumeric for a weight that is not finite, kUnsupported for
-/// what is not here: INT8 and the oneDNN backend.
+/// original back to the system. Throws kNumeric for a weight that is not finite, kLimit when the
+/// system does not let the parameters be locked in memory, kUnsupported for what is not here: INT8
+/// and the oneDNN backend.
 Gpt2Model load_gpt2(weights::Checkpoint checkpoint, const LoadOptions& options);
 
 }  // namespace linnet

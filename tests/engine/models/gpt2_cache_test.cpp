@@ -1,6 +1,7 @@
 // The key/value cache of GPT-2: the bytes of a recomputation, for any split and any company.
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <numeric>
 
 #include "engine/models/gpt2_session.h"
@@ -186,6 +187,28 @@ TEST_F(Gpt2Cache, AllocatesNothing) {
   step();  // starts the workers
   for (const std::int64_t place : places) cache.truncate(place, 0);
   EXPECT_EQ(test::count_allocations(step), 0);
+}
+
+// Bytes of this process that the system may not take from memory.
+std::int64_t locked_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmLck:")) return std::stoll(line.substr(6)) * 1024;
+  }
+  return 0;
+}
+
+TEST_F(Gpt2Cache, TheModelIsLockedWhenThatIsAskedFor) {
+  LoadOptions options;
+  options.lock_in_memory = true;
+  const std::int64_t before = locked_bytes();
+  try {
+    const Gpt2Model model = load_gpt2(weights::Checkpoint(dir_->path()), options);
+    EXPECT_GE(locked_bytes() - before, model.parameters.bytes());
+  } catch (const Error& e) {
+    ASSERT_EQ(e.code(), ErrorCode::kLimit) << e.what();
+    GTEST_SKIP() << e.what();
+  }
 }
 
 TEST_F(Gpt2Cache, RefusesWhatHasNoRoom) {
