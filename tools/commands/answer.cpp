@@ -6,6 +6,7 @@
 #include "tools/embed/options.h"
 #include "tools/io/small_file.h"
 #include "tools/task/row_stream.h"
+#include "tools/task/window_options.h"
 #include "weights/base/json_writer.h"
 
 namespace linnet::commands {
@@ -39,18 +40,6 @@ constexpr Option kTopK{.name = "top-k",
                        .letter = "k",
                        .low = 1,
                        .high = 10'000};
-constexpr Option kMaxSeqLen{
-    .name = "max-seq-len",
-    .kind = Kind::kInteger,
-    .value = "N",
-    .help = "Tokens of a window; by default 384, or fewer where the model reads fewer.",
-    .low = 1};
-constexpr Option kDocStride{
-    .name = "doc-stride",
-    .kind = Kind::kInteger,
-    .value = "N",
-    .help = "Tokens that neighbouring windows share; by default 128, at most half a window.",
-    .low = 0};
 constexpr Option kMaxAnswerLen{.name = "max-answer-len",
                                .kind = Kind::kInteger,
                                .value = "N",

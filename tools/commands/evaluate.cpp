@@ -7,6 +7,7 @@
 #include "tools/commands/common.h"
 #include "tools/task/options.h"
 #include "tools/task/row_stream.h"
+#include "tools/task/window_options.h"
 
 namespace linnet::commands {
 namespace {
@@ -39,18 +40,6 @@ constexpr Option kLabelColumn{.name = "label-column",
                               .kind = Kind::kText,
                               .value = "NAME",
                               .help = "Column or key of the label; guessed by default."};
-constexpr Option kMaxSeqLen{
-    .name = "max-seq-len",
-    .kind = Kind::kInteger,
-    .value = "N",
-    .help = "Tokens of a window; by default 384, or fewer where the model reads fewer.",
-    .low = 1};
-constexpr Option kDocStride{
-    .name = "doc-stride",
-    .kind = Kind::kInteger,
-    .value = "N",
-    .help = "Tokens that neighbouring windows share; by default 128, at most half a window.",
-    .low = 0};
 constexpr Option kMaxAnswerLen{.name = "max-answer-len",
                                .kind = Kind::kInteger,
                                .value = "N",
