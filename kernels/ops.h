@@ -370,6 +370,9 @@ using SgdF32Fn = void (*)(const SgdF32Args& args) noexcept;
 using NormalizeL2F32Fn = void (*)(float* y, const float* x, std::int64_t M, std::int64_t D,
                                   float eps) noexcept;
 
+/// Keys side by side where AttentionF32Args has them in panels.
+constexpr std::int64_t kKeyPanel = 16;
+
 /// Scaled dot-product attention of one head of one sequence:
 ///   s[i,j] = (chain over d of q[i,d]·k[j,d]) · scale
 ///   y[i,:] = (chain over j of exp(s[i,j] - max_j s[i,j]) · v[j,:]) · (1 / Σ_j exp(…))
@@ -381,10 +384,13 @@ struct AttentionF32Args {
   float* y = nullptr;  // row i of the sequence at y + i·ldy, head_width columns
   std::int64_t ldy = 0;
   const float* q = nullptr;  // row i of the sequence at q + i·ld_qkv, head_width columns
-  const float* k = nullptr;  // [keys, head_width]
+  const float* k = nullptr;  // [keys, head_width], or as k_in_panels says
   const float* v = nullptr;  // [keys, head_width]
   std::int64_t ld_qkv = 0;
   std::int64_t ld_kv = 0;  // of k and v; 0: ld_qkv
+  // k is [⌈keys/16⌉][head_width][16]: key j is lane j % 16 of panel j / 16, as a cache that grows
+  // by one key keeps them. What the lanes past the last key hold does not matter.
+  bool k_in_panels = false;
   std::int64_t keys = 0, head_width = 0;
   std::int64_t query_begin = 0, query_end = 0;
   float scale = 1;

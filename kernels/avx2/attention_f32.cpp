@@ -4,8 +4,9 @@
 #include "kernels/avx2/softmax.h"
 
 // Scores and values are matrix products of the form of chains.h: keys are packed so that lanes run
-// over keys; values are read where they are, lanes over the head's columns, except the last columns
-// of a head whose width is no multiple of 16, which are copied and padded. 6 queries at a time.
+// over keys, unless the caller has them so; values are read where they are, lanes over the head's
+// columns, except the last columns of a head whose width is no multiple of 16, which are copied and
+// padded. 6 queries at a time.
 namespace linnet::kernels::avx2 {
 namespace {
 
@@ -17,15 +18,15 @@ std::int64_t score_stride(std::int64_t keys) { return round_up_16(keys) + 16; }
 
 /// The parts of the scratch memory.
 struct Scratch {
-  float* keys;         // [keys/16][head_width][16]
+  const float* keys;   // [keys/16][head_width][16]: packed here or by the caller
   float* last_values;  // [keys][16]: columns head_width - head_width % 16 and up, padded with 0
   float* scores;       // [6][score_stride]
 };
 
 Scratch place(const AttentionF32Args& a) {
   Scratch s;
-  s.keys = a.scratch;
-  s.last_values = s.keys + round_up_16(a.keys) * a.head_width;
+  s.keys = a.k_in_panels ? a.k : a.scratch;
+  s.last_values = a.scratch + round_up_16(a.keys) * a.head_width;
   s.scores = s.last_values + a.keys * kPanel;
   return s;
 }
@@ -130,7 +131,7 @@ void attention_f32(const AttentionF32Args& args) noexcept {
   if (a.ld_kv == 0) a.ld_kv = a.ld_qkv;
   if (a.causal) a.keys = a.query_end;  // nobody sees more
   const Scratch s = place(a);
-  pack_keys(s.keys, a);
+  if (!a.k_in_panels) pack_keys(a.scratch, a);
   if (a.head_width % kPanel != 0) pack_last_values(s.last_values, a);
   const std::int64_t blocks = (queries + kRows - 1) / kRows;
   for (std::int64_t i = 0; i < blocks; ++i) {

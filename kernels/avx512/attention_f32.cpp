@@ -4,8 +4,9 @@
 #include "kernels/avx512/softmax.h"
 
 // Scores and values are matrix products of the form of chains.h: keys are packed so that lanes run
-// over keys, values are read where they are, lanes over the head's columns. 8 queries at a time,
-// whose scores stay in the first- or second-level cache; no score is computed twice.
+// over keys, unless the caller has them so, values are read where they are, lanes over the head's
+// columns. 8 queries at a time, whose scores stay in the first- or second-level cache; no score is
+// computed twice.
 namespace linnet::kernels::avx512 {
 namespace {
 
@@ -15,10 +16,10 @@ constexpr int kRows = 8, kVectors = 3;
 /// set when the keys are a power of two.
 std::int64_t score_stride(std::int64_t keys) { return round_up_16(keys) + 16; }
 
-/// packed[panel][d][lane over keys], panels as in gemm_f32; absent keys are 0.
+/// packed[panel][d][lane over keys], panels of 16; absent keys are 0.
 void pack_keys(float* packed, const AttentionF32Args& a) {
-  for (std::int64_t j = 0; j < a.keys; j += kPanel) {
-    const std::int64_t width = a.keys - j < kPanel ? a.keys - j : kPanel;
+  for (std::int64_t j = 0; j < a.keys; j += kKeyPanel) {
+    const std::int64_t width = a.keys - j < kKeyPanel ? a.keys - j : kKeyPanel;
     pack_rows(packed + j * a.head_width, a.k + j * a.ld_kv, a.ld_kv, width, a.head_width);
   }
 }
@@ -31,11 +32,12 @@ struct Block {
   std::int64_t stride;
 };
 
-/// s[r, j .. j + 16·V) = (q·k)·scale; lanes past the last key hold +0 or -0.
+/// s[r, j .. j + 16·V) = (q·k)·scale over V panels; lanes past the last key hold anything.
 template <int R, int V>
 void scores(const AttentionF32Args& a, const Block& b, const float* panel, std::int64_t j) {
   __m512 acc[R][V];
-  chains<R, V>(acc, a.q + b.query * a.ld_qkv, a.ld_qkv, panel, V * 16, a.head_width, 0xFFFF);
+  chains<R, V>(acc, a.q + b.query * a.ld_qkv, a.ld_qkv, panel, kKeyPanel, a.head_width, 0xFFFF,
+               nullptr, kKeyPanel * a.head_width);
   const __m512 scale = _mm512_set1_ps(a.scale);
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
@@ -133,9 +135,9 @@ void attention_f32(const AttentionF32Args& args) noexcept {
   AttentionF32Args a = args;
   if (a.ld_kv == 0) a.ld_kv = a.ld_qkv;
   if (a.causal) a.keys = a.query_end;  // nobody sees more
-  float* keys = a.scratch;
-  pack_keys(keys, a);
-  float* rows_of_scores = keys + round_up_16(a.keys) * a.head_width;
+  if (!a.k_in_panels) pack_keys(a.scratch, a);
+  const float* keys = a.k_in_panels ? a.k : a.scratch;
+  float* rows_of_scores = a.scratch + round_up_16(a.keys) * a.head_width;
   const std::int64_t blocks = (queries + kRows - 1) / kRows;
   for (std::int64_t i = 0; i < blocks; ++i) {
     const Part part = part_of(queries, blocks, i);

@@ -5,14 +5,15 @@
 namespace linnet::kernels::avx512 {
 namespace {
 
-/// acc[r][v] lane j = chain over k of fma(a[r·lda + k], b[k·ldb + 16·v + j], acc), from +0.
+/// acc[r][v] lane j = chain over k of fma(a[r·lda + k], b[k·ldb + v·ldv + j], acc), from +0.
 /// `last` masks the loads of the last vector of b (absent lanes read as 0). Each step also asks for
 /// the next P cache lines of `ahead`. 8 rows x 3 vectors = 24 accumulators of 32 registers; one
 /// broadcast serves 3 products.
 template <int R, int V, int P = 0>
 [[gnu::always_inline]] inline void chains(__m512 (&acc)[R][V], const float* a, std::int64_t lda,
                                           const float* b, std::int64_t ldb, std::int64_t K,
-                                          __mmask16 last, const float* ahead = nullptr) {
+                                          __mmask16 last, const float* ahead = nullptr,
+                                          std::int64_t ldv = 16) {
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
@@ -23,8 +24,8 @@ template <int R, int V, int P = 0>
     for (int line = 0; line < P; ++line) _mm_prefetch(ahead + (k * P + line) * 16, _MM_HINT_T0);
     __m512 w[V];
 #pragma GCC unroll 8
-    for (int v = 0; v < V - 1; ++v) w[v] = _mm512_loadu_ps(b + 16 * v);
-    w[V - 1] = _mm512_maskz_loadu_ps(last, b + 16 * (V - 1));
+    for (int v = 0; v < V - 1; ++v) w[v] = _mm512_loadu_ps(b + v * ldv);
+    w[V - 1] = _mm512_maskz_loadu_ps(last, b + (V - 1) * ldv);
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       const __m512 x = _mm512_set1_ps(a[r * lda + k]);

@@ -154,6 +154,42 @@ TEST_P(AttentionF32Level, KeysAndValuesMayLieElsewhere) {
   ASSERT_TRUE(test::same_bits(y, run(GetParam(), h, begin, h.keys)));
 }
 
+/// The keys of h in panels; the lanes behind the last one hold NaN.
+std::vector<float> panels_of(const Head& h) {
+  const std::int64_t panels = (h.keys + kKeyPanel - 1) / kKeyPanel;
+  std::vector<float> k(static_cast<std::size_t>(panels * h.width * kKeyPanel), test::kNan);
+  for (std::int64_t j = 0; j < h.keys; ++j) {
+    for (std::int64_t d = 0; d < h.width; ++d) {
+      k[static_cast<std::size_t>((j / kKeyPanel * h.width + d) * kKeyPanel + j % kKeyPanel)] =
+          h.k()[j * h.ld() + d];
+    }
+  }
+  return k;
+}
+
+TEST_P(AttentionF32Level, KeysMayStandInPanels) {
+  Rng rng(13);
+  for (const std::int64_t keys : {1, 2, 15, 16, 17, 31, 47, 48, 49, 128, 129, 200, 300}) {
+    for (const std::int64_t width : {1, 17, 32, 64, 80, 100}) {
+      Head h{keys, width, 0, true};
+      test::fill_mixed(h.qkv.span(), rng);
+      const std::vector<float> panels = panels_of(h);
+      const AttentionF32 attention = Op::of(GetParam());
+      for (const std::int64_t begin : {std::int64_t{0}, keys / 2, keys - 1}) {
+        test::Scratch scratch(attention.scratch_floats(keys, width));
+        std::vector<float> y(static_cast<std::size_t>((keys - begin) * width));
+        auto a = test::arguments_of<AttentionF32Args>(h, begin, keys);
+        a.y = y.data() - begin * width, a.ldy = width;
+        a.k = panels.data(), a.k_in_panels = true;
+        a.scratch = scratch.data();
+        attention.run(a);
+        ASSERT_TRUE(test::same_bits(y, run(Isa::kReference, h, begin, keys)))
+            << keys << " keys of " << width << ", queries from " << begin;
+      }
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(EveryLevel, AttentionF32Level, testing::ValuesIn(test::levels()),
                          test::level_name);
 
