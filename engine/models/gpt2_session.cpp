@@ -49,7 +49,7 @@ void Gpt2Session::check_batch(const Batch& batch, const CachePlaces& places) con
     if (static_cast<std::int64_t>(places.sequences.size()) != batch.B()) {
       refuse(ErrorCode::kInvalidArgument, "every sequence needs a place in the cache");
     }
-    if (shape.layers != c.n_layer || shape.A != c.n_embd) {
+    if (shape.layers != c.n_layer || shape.A != c.n_embd || shape.heads != c.n_head) {
       refuse(ErrorCode::kInvalidArgument, "the cache is of another model");
     }
   }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "engine/core/assert.h"
+#include "kernels/ops.h"
 #include "weights/base/error.h"
 
 namespace linnet {
@@ -18,6 +19,18 @@ std::int64_t product(std::int64_t a, std::int64_t b) {
     throw Error(ErrorCode::kLimit, "key/value cache: the size overflows");
   }
   return a * b;
+}
+
+// Positions in whole panels.
+std::int64_t rounded(std::int64_t positions) {
+  constexpr std::int64_t kPanel = kernels::kKeyPanel;
+  return product((positions / kPanel) + (positions % kPanel != 0 ? 1 : 0), kPanel);
+}
+
+// The place of element d of a key in the panels of its head.
+std::int64_t in_panels(std::int64_t position, std::int64_t d, std::int64_t head_width) {
+  constexpr std::int64_t kPanel = kernels::kKeyPanel;
+  return (position / kPanel * head_width + d) * kPanel + position % kPanel;
 }
 
 Block checked_block(const KvCacheShape& shape, std::int64_t budget) {
@@ -33,7 +46,7 @@ Block checked_block(const KvCacheShape& shape, std::int64_t budget) {
 }  // namespace
 
 std::int64_t KvCacheShape::bytes() const {
-  return product(product(product(product(sequences, layers), positions), A), 2 * kFloat);
+  return product(product(product(product(sequences, layers), rounded(positions)), A), 2 * kFloat);
 }
 
 KvCache::KvCache(const KvCacheShape& shape, std::int64_t budget)
@@ -52,30 +65,48 @@ void KvCache::truncate(std::int64_t sequence, std::int64_t length) {
 
 void KvCache::copy(std::int64_t to, std::int64_t from) {
   if (to == from) return;
-  const std::int64_t n = length(from) * shape_.A;
+  const std::int64_t n = rounded(length(from)) * head_width();
   for (std::int64_t l = 0; l < shape_.layers; ++l) {
-    for (const std::int64_t which : {0, 1}) {
-      std::copy_n(place(from, l, which), n, place(to, l, which));
+    for (const Which which : {kKey, kValue}) {
+      for (std::int64_t h = 0; h < shape_.heads; ++h) {
+        std::copy_n(place(from, l, which, h), n, place(to, l, which, h));
+      }
     }
   }
   lengths_[static_cast<std::size_t>(to)] = length(from);
 }
 
-Mat<const float> KvCache::keys(std::int64_t sequence, std::int64_t layer) const {
-  return {place(sequence, layer, 0), length(sequence), shape_.A, shape_.A};
+void KvCache::copy_keys(std::int64_t sequence, std::int64_t layer, Mat<float> to) const {
+  const std::int64_t W = head_width();
+  for (std::int64_t h = 0; h < shape_.heads; ++h) {
+    const float* from = place(sequence, layer, kKey, h);
+    for (std::int64_t t = 0; t < length(sequence); ++t) {
+      for (std::int64_t d = 0; d < W; ++d) to.row(t)[h * W + d] = from[in_panels(t, d, W)];
+    }
+  }
 }
 
-Mat<const float> KvCache::values(std::int64_t sequence, std::int64_t layer) const {
-  return {place(sequence, layer, 1), length(sequence), shape_.A, shape_.A};
+void KvCache::copy_values(std::int64_t sequence, std::int64_t layer, Mat<float> to) const {
+  const std::int64_t W = head_width();
+  for (std::int64_t h = 0; h < shape_.heads; ++h) {
+    const float* from = place(sequence, layer, kValue, h);
+    for (std::int64_t t = 0; t < length(sequence); ++t) {
+      std::copy_n(from + t * W, W, to.row(t) + h * W);
+    }
+  }
 }
 
 void KvCache::append(std::int64_t sequence, std::int64_t layer, Mat<const float> qkv) {
-  const std::int64_t A = shape_.A, past = length(sequence);
+  const std::int64_t A = shape_.A, W = head_width(), past = length(sequence);
   LINNET_ASSERT(qkv.cols == 3 * A && past + qkv.rows <= shape_.positions);
-  for (const std::int64_t which : {0, 1}) {
-    float* to = place(sequence, layer, which) + past * A;
+  for (std::int64_t h = 0; h < shape_.heads; ++h) {
+    float* key = place(sequence, layer, kKey, h);
+    float* value = place(sequence, layer, kValue, h) + past * W;
     for (std::int64_t t = 0; t < qkv.rows; ++t) {
-      std::copy_n(qkv.row(t) + (1 + which) * A, A, to + t * A);
+      const float* from = qkv.row(t) + A + h * W;
+      float* panel = key + in_panels(past + t, 0, W);
+      for (std::int64_t d = 0; d < W; ++d) panel[d * kernels::kKeyPanel] = from[d];
+      std::copy_n(from + A, W, value + t * W);
     }
   }
 }
@@ -86,13 +117,15 @@ void KvCache::advance(std::int64_t sequence, std::int64_t n) {
 }
 
 KeyValues KvCache::view(std::int64_t sequence, std::int64_t layer) const {
-  return {place(sequence, layer, 0), place(sequence, layer, 1), shape_.A, length(sequence)};
+  return {place(sequence, layer, kKey, 0), place(sequence, layer, kValue, 0),
+          rounded(shape_.positions) * head_width(), length(sequence)};
 }
 
-float* KvCache::place(std::int64_t sequence, std::int64_t layer, std::int64_t which) const {
+float* KvCache::place(std::int64_t sequence, std::int64_t layer, Which which,
+                      std::int64_t head) const {
   LINNET_ASSERT(0 <= sequence && sequence < shape_.sequences);
-  const std::int64_t index = (sequence * shape_.layers + layer) * 2 + which;
-  return reinterpret_cast<float*>(block_.data()) + index * shape_.positions * shape_.A;
+  const std::int64_t index = ((sequence * shape_.layers + layer) * 2 + which) * shape_.heads + head;
+  return reinterpret_cast<float*>(block_.data()) + index * rounded(shape_.positions) * head_width();
 }
 
 }  // namespace linnet

@@ -14,11 +14,25 @@ std::int64_t scratch_of_one(const kernels::KernelTable& kernels, std::int64_t lo
   return (floats + kAlign - 1) / kAlign * kAlign;
 }
 
-KeyValues keys_of(Mat<const float> qkv, std::int64_t A, std::span<const KeyValues> sequences,
-                  const Batch& batch, std::int64_t b) {
-  if (!sequences.empty()) return sequences[static_cast<std::size_t>(b)];
-  const float* q = qkv.row(batch.starts[static_cast<std::size_t>(b)]);
-  return {q + A, q + 2 * A, qkv.ld, 0};
+std::int64_t past_of(std::span<const KeyValues> sequences, std::int64_t b) {
+  return sequences.empty() ? 0 : sequences[static_cast<std::size_t>(b)].past;
+}
+
+// Where head h of sequence b finds its keys and values.
+void set_keys(kernels::AttentionF32Args& args, Mat<const float> qkv,
+              std::span<const KeyValues> sequences, std::int64_t begin, std::int64_t b,
+              std::int64_t h) {
+  const std::int64_t A = qkv.cols / 3, column = h * args.head_width;
+  if (sequences.empty()) {
+    args.k = qkv.row(begin) + A + column;
+    args.v = args.k + A;
+    return;
+  }
+  const KeyValues& kv = sequences[static_cast<std::size_t>(b)];
+  args.k = kv.key + h * kv.next_head;
+  args.v = kv.value + h * kv.next_head;
+  args.ld_kv = args.head_width;
+  args.k_in_panels = true;
 }
 
 }  // namespace
@@ -35,7 +49,7 @@ void causal_attention(const Context& ctx, const CausalAttention& form, Mat<float
   LINNET_ASSERT(qkv.cols == 3 * A && qkv.rows == batch.T() && y.rows == batch.T());
   std::int64_t longest = 0, work = 0;  // work: pairs of a query and a key
   for (std::int64_t b = 0; b < batch.B(); ++b) {
-    const std::int64_t end = keys_of(qkv, A, sequences, batch, b).past + batch.length(b);
+    const std::int64_t end = past_of(sequences, b) + batch.length(b);
     longest = std::max(longest, end);
     work += batch.length(b) * end;
   }
@@ -58,16 +72,13 @@ void causal_attention(const Context& ctx, const CausalAttention& form, Mat<float
     for (std::int64_t i = next.fetch_add(1); i < items; i = next.fetch_add(1)) {
       const std::int64_t b = i / parts / heads, h = i / parts % heads, part = i % parts;
       const std::int64_t begin = batch.starts[static_cast<std::size_t>(b)],
-                         length = batch.length(b);
-      const KeyValues kv = keys_of(qkv, A, sequences, batch, b);
-      args.keys = kv.past + length;
-      args.query_begin = kv.past + length * part / parts;
-      args.query_end = kv.past + length * (part + 1) / parts;
-      args.q = qkv.data + (begin - kv.past) * qkv.ld + h * head_width;  // of position 0
-      args.y = y.data + (begin - kv.past) * y.ld + h * head_width;
-      args.k = kv.key + h * head_width;
-      args.v = kv.value + h * head_width;
-      args.ld_kv = kv.ld;
+                         length = batch.length(b), past = past_of(sequences, b);
+      args.keys = past + length;
+      args.query_begin = past + length * part / parts;
+      args.query_end = past + length * (part + 1) / parts;
+      args.q = qkv.data + (begin - past) * qkv.ld + h * head_width;  // of position 0
+      args.y = y.data + (begin - past) * y.ld + h * head_width;
+      set_keys(args, qkv, sequences, begin, b, h);
       if (args.query_begin < args.query_end) ctx.kernels.attention_f32.run(args);
     }
   };

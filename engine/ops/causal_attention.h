@@ -8,12 +8,12 @@
 
 namespace linnet {
 
-/// Keys and values of one sequence in one layer, [positions, A] each with one leading dimension.
-/// The first `past` of them stand from earlier passes.
+/// Keys and values of one sequence in one layer, head after head. The first `past` positions stand
+/// from earlier passes.
 struct KeyValues {
-  const float* key = nullptr;
-  const float* value = nullptr;
-  std::int64_t ld = 0;
+  const float* key = nullptr;    // of head 0, in panels: AttentionF32Args::k_in_panels
+  const float* value = nullptr;  // of head 0, [positions, head width]
+  std::int64_t next_head = 0;    // floats from a head to the next one, of keys and of values
   std::int64_t past = 0;
 };
 

@@ -105,16 +105,17 @@ struct Chunk {
 
 // cache.L.NAME [B, heads, T, head width] of one layer, zeros at masked places.
 void add_cache(OutputTensors& out, const Gpt2Config& c, const PaddedBatch& batch,
-               const std::string& name, auto rows_of) {
+               const std::string& name, const KvCache& cache, auto copy) {
   const std::int64_t B = batch.rows(), H = c.n_head, T = batch.length(), W = c.head_width();
   std::vector<float> values(static_cast<std::size_t>(B * H * T * W), 0.0f);
   std::size_t token = 0;
   for (std::int64_t b = 0; b < B; ++b) {
-    const Mat<const float> rows = rows_of(b);
-    for (std::int64_t t = 0; t < rows.rows; ++t, ++token) {
+    const Buffer rows(cache.length(b), c.n_embd);
+    copy(b, rows.mat);
+    for (std::int64_t t = 0; t < rows.mat.rows; ++t, ++token) {
       const std::int64_t column = batch.places()[token] % T;
       for (std::int64_t h = 0; h < H; ++h) {
-        std::copy_n(rows.row(t) + h * W, W, values.begin() + ((b * H + h) * T + column) * W);
+        std::copy_n(rows.mat.row(t) + h * W, W, values.begin() + ((b * H + h) * T + column) * W);
       }
     }
   }
@@ -125,7 +126,7 @@ void run_chunks(Gpt2Session& session, const PaddedBatch& batch, const std::strin
                 const std::vector<std::int64_t>& chunks, OutputTensors& out) {
   const Gpt2Config& c = session.model().config;
   const std::int64_t V = session.model().weights.lm_head.N, B = batch.rows();
-  const KvCacheShape shape{B, batch.length(), c.n_layer, c.n_embd};
+  const KvCacheShape shape{B, batch.length(), c.n_layer, c.n_embd, c.n_head};
   KvCache cache(shape, shape.bytes());
   std::int64_t begin = 0;
   for (std::size_t i = 0; i < chunks.size(); begin += chunks[i], ++i) {
@@ -143,8 +144,10 @@ void run_chunks(Gpt2Session& session, const PaddedBatch& batch, const std::strin
   }
   for (std::int64_t l = 0; l < c.n_layer; ++l) {
     const std::string name = prefix + "cache." + std::to_string(l);
-    add_cache(out, c, batch, name + ".key", [&](std::int64_t b) { return cache.keys(b, l); });
-    add_cache(out, c, batch, name + ".value", [&](std::int64_t b) { return cache.values(b, l); });
+    add_cache(out, c, batch, name + ".key", cache,
+              [&](std::int64_t b, Mat<float> to) { cache.copy_keys(b, l, to); });
+    add_cache(out, c, batch, name + ".value", cache,
+              [&](std::int64_t b, Mat<float> to) { cache.copy_values(b, l, to); });
   }
   Buffer logits(batch.packed().T(), V);
   const std::vector<std::int64_t> all = every_token(logits.mat.rows);

@@ -23,7 +23,7 @@ Gpt2Model load(const test::TempDir& dir, kernels::Isa isa, Precision precision) 
 // logits [kT, kV] of one sequence that is fed `piece` tokens at a time.
 std::vector<float> logits(const Gpt2Model& model, int threads, std::int64_t piece) {
   Gpt2Session session(model, {.threads = threads});
-  const KvCacheShape shape{1, kT, model.config.n_layer, model.config.n_embd};
+  const KvCacheShape shape{1, kT, model.config.n_layer, model.config.n_embd, model.config.n_head};
   KvCache cache(shape, shape.bytes());
   std::vector<float> all(static_cast<std::size_t>(kT * kV));
   for (std::int64_t begin = 0; begin < kT; begin += piece) {

@@ -71,7 +71,7 @@ class Gpt2Cache : public testing::Test {
   }
   static void TearDownTestSuite() { delete dir_; }
   static test::TempDir* dir_;
-  const KvCacheShape shape_{4, 256, 3, 72};
+  const KvCacheShape shape_{4, 250, 3, 72, 4};
 };
 test::TempDir* Gpt2Cache::dir_ = nullptr;
 
@@ -100,7 +100,7 @@ TEST_F(Gpt2Cache, PassesOfFewTokensCutAPrompt) {
   // A session keeps activations for n_positions tokens at least: 4 sequences of 900 take 4 passes.
   const Gpt2Model model = load(*dir_, kernels::supported_isas().back());
   Gpt2Session session(model, {.threads = 2, .tokens_per_pass = 1});
-  const KvCacheShape shape{3, 1000, 3, 72};
+  const KvCacheShape shape{3, 1000, 3, 72, 4};
   KvCache cache(shape, shape.bytes());
   const Sequence a(900, 3), b(901, 4), c(5, 5);
   const auto got = logits(session, &cache, {{&a, 0, 900, 2}, {&b, 0, 901, 0}, {&c, 0, 5, 1}});
@@ -219,23 +219,23 @@ TEST_F(Gpt2Cache, RefusesWhatHasNoRoom) {
   EXPECT_NE(test::error_of(ErrorCode::kLimit, [&] { KvCache(shape_, shape_.bytes() - 1); })
                 .find("the budget is " + std::to_string(shape_.bytes() - 1)),
             std::string::npos);
-  test::error_of(ErrorCode::kLimit, [] { KvCache({1 << 30, 1 << 30, 512, 512}, 1 << 30); });
+  test::error_of(ErrorCode::kLimit, [] { KvCache({1 << 30, 1 << 30, 512, 512, 8}, 1 << 30); });
   KvCache cache(shape_, shape_.bytes());
   const Sequence s(1025, 10);
-  logits(session, &cache, {{&s, 0, 250, 1}});
+  logits(session, &cache, {{&s, 0, 240, 1}});
   EXPECT_NE(test::error_of(ErrorCode::kLimit,
                            [&] {
-                             logits(session, &cache, {{&s, 250, 257, 1}});
+                             logits(session, &cache, {{&s, 240, 257, 1}});
                            })
-                .find("257 tokens, expected at most 256"),
+                .find("257 tokens, expected at most 250"),
             std::string::npos);
-  EXPECT_EQ(cache.length(1), 250);
+  EXPECT_EQ(cache.length(1), 240);
   const auto code = ErrorCode::kInvalidArgument;
   test::error_of(code, [&] { logits(session, &cache, {{&s, 0, 1, 4}}); });
   test::error_of(code, [&] { logits(session, &cache, {{&s, 0, 1, -1}}); });
   test::error_of(code, [&] { logits(session, &cache, {{&s, 0, 1, 2}, {&s, 0, 1, 2}}); });
   test::error_of(code, [&] { logits(session, nullptr, {{&s, 0, 1025}}); });
-  KvCache other({1, 8, 2, 72}, 1 << 20);
+  KvCache other({1, 8, 2, 72, 4}, 1 << 20);
   test::error_of(code, [&] { logits(session, &other, {{&s, 0, 1, 0}}); });
 }
 
