@@ -137,7 +137,27 @@ struct Generator::Sequence {
 Generator::Generator(Gpt2Session& session, const GeneratorOptions& options)
     : session_(session),
       cache_(cache_shape(session.model(), options), options.cache_budget),
-      next_(session, cache_) {}
+      next_(session, cache_),
+      held_(static_cast<std::size_t>(places())) {}
+
+// Gives a sequence its place, where what its window begins with may be in the cache.
+void Generator::join(Sequence& s, std::int64_t place, const GenerationParameters& p) {
+  s.place = place;
+  if (p.context_overflow == ContextOverflow::kSlide) {
+    s.begin = window_begin(static_cast<std::int64_t>(s.tokens.size()),
+                           session_.model().config.n_positions);
+  }
+  std::vector<std::int32_t>& held = held_[static_cast<std::size_t>(place)];
+  // The last token is read in any case: its logits are the next ones.
+  const auto first = s.tokens.begin() + s.begin, last = s.tokens.end() - 1;
+  cache_.truncate(place, std::mismatch(first, last, held.begin(), held.end()).first - first);
+  held.clear();  // what a pass that fails leaves is unknown
+}
+
+void Generator::leave(const Sequence& s) {
+  const auto first = s.tokens.begin() + s.begin;
+  held_[static_cast<std::size_t>(s.place)].assign(first, first + cache_.length(s.place));
+}
 
 std::int32_t Generator::choose(const Sequence& s, std::span<float> scores,
                                const GenerationParameters& p) {
@@ -264,6 +284,7 @@ std::vector<GeneratedSequence> Generator::run_beams(
                                        ", the cache has places for " + std::to_string(places()) +
                                        " sequences");
   }
+  for (std::vector<std::int32_t>& held : held_) held.clear();
   std::vector<GeneratedSequence> results;
   const std::int64_t V = session_.model().config.vocab_size;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
@@ -295,15 +316,16 @@ std::vector<GeneratedSequence> Generator::run_side_by_side(
   std::vector<Sequence*> running;
   for (auto waiting = all.begin(); waiting != all.end() || !running.empty();) {
     for (; waiting != all.end() && !free_places.empty(); ++waiting) {
-      waiting->place = free_places.back();
+      join(*waiting, free_places.back(), p);
       free_places.pop_back();
-      cache_.truncate(waiting->place, 0);
       running.push_back(&*waiting);
     }
     step(running, p, new_token);
     std::erase_if(running, [&](const Sequence* s) {
-      if (s->done) free_places.push_back(s->place);
-      return s->done;
+      if (!s->done) return false;
+      free_places.push_back(s->place);
+      leave(*s);
+      return true;
     });
   }
   std::vector<GeneratedSequence> results;

@@ -61,7 +61,8 @@ class NextLogits {
 
 /// Generates with one session of a model. Sequences join when there is a place in the cache and
 /// leave as they end; each step is one pass over the weights for all of them. What a sequence gets
-/// does not depend on its company.
+/// does not depend on its company. A place remembers the sequence that left it: one that begins
+/// with the same tokens, as a conversation that goes on, reads only the rest.
 class Generator {
  public:
   /// The session must outlive the generator. Throws kInvalidArgument for a model without a
@@ -100,9 +101,13 @@ class Generator {
   std::int32_t choose(const Sequence& s, std::span<float> scores, const GenerationParameters& p);
   void note_logprobs(Sequence& s, std::span<const float> logits, std::int64_t likeliest);
 
+  void join(Sequence& s, std::int64_t place, const GenerationParameters& p);
+  void leave(const Sequence& s);
+
   Gpt2Session& session_;
   KvCache cache_;
   NextLogits next_;
+  std::vector<std::vector<std::int32_t>> held_;  // of each place: the tokens that it may keep
   Sampler sampler_;
   std::vector<float> logits_;     // [rows of a step, V]
   std::vector<double> logprobs_;  // [V]

@@ -10,6 +10,15 @@ namespace {
 
 constexpr std::size_t kBlock = std::size_t{1} << 16;
 
+// True while these first bytes may become a byte order mark: a terminal that gave a short line has
+// no more until it is answered.
+bool may_become_mark(std::string_view front) {
+  for (const std::string_view mark : {"\xEF\xBB\xBF", "\xFF\xFE", "\xFE\xFF"}) {
+    if (front.size() < mark.size() && mark.starts_with(front)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 LineReader::LineReader(ReadBytes read, std::string name, std::int64_t max_line_bytes)
@@ -31,7 +40,7 @@ bool LineReader::fill() {
 }
 
 void LineReader::drop_byte_order_mark() {
-  while (end_ < 3 && fill()) {
+  while (may_become_mark(std::string_view(buffer_).substr(0, end_)) && fill()) {
   }
   const std::string_view front = std::string_view(buffer_).substr(0, end_);
   if (front.substr(0, 3) == "\xEF\xBB\xBF") begin_ = 3;
