@@ -108,6 +108,10 @@ std::vector<std::int32_t> TextGenerator::encode(std::string_view prompt,
   return model_.text().encode(prompt, plain).ids;
 }
 
+bool TextGenerator::ends_line(std::int32_t token) const {
+  return model_.text().decode({&token, 1}, decode_options()).ends_with('\n');
+}
+
 std::vector<GeneratedText> TextGenerator::generate(
     std::span<const std::vector<std::int32_t>> prompts, const TextRequest& request,
     const NewText& new_text) {
@@ -137,9 +141,10 @@ std::vector<GeneratedText> TextGenerator::generate(
   };
   const auto take = [&](std::int64_t sequence, std::int32_t token) {
     const auto i = static_cast<std::size_t>(sequence);
-    if (streams.empty()) return false;
+    const bool end = request.end_now && request.end_now();
+    if (streams.empty()) return end;
     say(i, streams[i].step(token));
-    return streams[i].stopped();
+    return end || streams[i].stopped();
   };
   std::vector<GeneratedSequence> sequences = generator_.generate(prompts, p, take);
   for (std::size_t i = 0; i < sequences.size(); ++i) {

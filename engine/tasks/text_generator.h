@@ -33,6 +33,8 @@ LanguageModel load_language_model(const std::filesystem::path& directory,
 struct TextRequest {
   GenerationParameters parameters;
   std::vector<std::string> stop_strings;  // a text ends before the first of them that appears
+  /// Asked after every token, but for beam search: true ends its sequence with what is there.
+  std::function<bool()> end_now = {};
 };
 
 struct GeneratedText {
@@ -79,6 +81,8 @@ class TextGenerator {
   /// The ids of a prompt, without tokens of the tokenizer's own.
   std::vector<std::int32_t> encode(std::string_view prompt,
                                    const tokenizer::EncodeOptions& options = {}) const;
+  /// True for a token whose text ends with a newline.
+  bool ends_line(std::int32_t token) const;
   Gpt2Session& session() { return session_; }
   const LanguageModel& model() const { return model_; }
 

@@ -42,9 +42,11 @@ std::string content_of(int fd) {
   return text;
 }
 
-// Starts the program with these descriptors as 0, 1 and 2; -1 closes.
+// Starts the program with these descriptors as 0, 1 and 2; -1 closes. With a terminal, a session of
+// its own, which opens it as 0: so it becomes the terminal that sends the session its signals.
 pid_t spawn(const std::vector<std::string>& arguments,
-            const std::vector<std::pair<std::string, std::string>>& more, const int (&fds)[3]) {
+            const std::vector<std::pair<std::string, std::string>>& more, const int (&fds)[3],
+            const char* terminal = nullptr) {
   std::vector<std::string> variables;
   for (char** v = environ; *v != nullptr; ++v) {
     if (std::string_view(*v).substr(0, 7) != "LINNET_") variables.emplace_back(*v);
@@ -59,7 +61,11 @@ pid_t spawn(const std::vector<std::string>& arguments,
 
   posix_spawn_file_actions_t actions;
   check(::posix_spawn_file_actions_init(&actions), "file actions");
-  for (int fd = 0; fd < 3; ++fd) {
+  if (terminal != nullptr) {
+    check(::posix_spawn_file_actions_addopen(&actions, 0, terminal, O_RDWR, 0), "file actions");
+    check(::posix_spawn_file_actions_adddup2(&actions, 0, 1), "file actions");
+  }
+  for (int fd = terminal != nullptr ? 2 : 0; fd < 3; ++fd) {
     check(fds[fd] < 0 ? ::posix_spawn_file_actions_addclose(&actions, fd)
                       : ::posix_spawn_file_actions_adddup2(&actions, fds[fd], fd),
           "file actions");
@@ -71,7 +77,8 @@ pid_t spawn(const std::vector<std::string>& arguments,
   ::sigemptyset(&defaults);
   ::sigaddset(&defaults, SIGPIPE);
   check(::posix_spawnattr_setsigdefault(&attributes, &defaults), "attributes");
-  check(::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF), "attributes");
+  const int flags = POSIX_SPAWN_SETSIGDEF | (terminal != nullptr ? POSIX_SPAWN_SETSID : 0);
+  check(::posix_spawnattr_setflags(&attributes, static_cast<short>(flags)), "attributes");
   pid_t pid = -1;
   const int code = ::posix_spawn(&pid, arguments[0].c_str(), &actions, &attributes,
                                  pointers(arguments).data(), pointers(variables).data());
@@ -177,6 +184,48 @@ Finished Child::wait() {
       result.out.append(block, static_cast<std::size_t>(n));
     }
   }
+  result.err = content_of(errors_);
+  return result;
+}
+
+TerminalChild::TerminalChild(std::vector<std::string> arguments)
+    : terminal_(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)), errors_(memory_file()) {
+  char name[64];
+  if (terminal_ < 0 || ::grantpt(terminal_) != 0 || ::unlockpt(terminal_) != 0) {
+    check(errno, "terminal");
+  }
+  check(::ptsname_r(terminal_, name, sizeof(name)), "ptsname_r");
+  pid_ = spawn(arguments, {}, {-1, -1, errors_}, name);
+}
+
+TerminalChild::~TerminalChild() {
+  if (pid_ > 0) {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  ::close(terminal_);
+  ::close(errors_);
+}
+
+void TerminalChild::type(const std::string& keys) const {
+  if (::write(terminal_, keys.data(), keys.size()) < 0) check(errno, "write to terminal");
+}
+
+std::string TerminalChild::read_until(const std::string& end) const {
+  std::string text;
+  for (char c; !text.ends_with(end) && ::read(terminal_, &c, 1) == 1;) {
+    if (c != '\r') text += c;
+  }
+  return text;
+}
+
+Finished TerminalChild::wait() {
+  Finished result;
+  for (char c; ::read(terminal_, &c, 1) == 1;) {
+    if (c != '\r') result.out += c;
+  }
+  collect(pid_, result);
+  pid_ = -1;
   result.err = content_of(errors_);
   return result;
 }

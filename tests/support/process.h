@@ -54,4 +54,24 @@ class Child {
   int input_ = -1, output_ = -1, errors_ = -1;
 };
 
+/// A program at a terminal: its standard input and output are one of their own.
+class TerminalChild {
+ public:
+  explicit TerminalChild(std::vector<std::string> arguments);
+  ~TerminalChild();
+  TerminalChild(const TerminalChild&) = delete;
+  TerminalChild& operator=(const TerminalChild&) = delete;
+
+  /// Keys: "\n" is Enter, "\x03" Ctrl-C, "\x04" Ctrl-D.
+  void type(const std::string& keys) const;
+  /// What the terminal shows up to the first `end`, or to the end of the program: what was typed
+  /// and what was written. Without carriage returns.
+  std::string read_until(const std::string& end) const;
+  Finished wait();
+
+ private:
+  pid_t pid_ = -1;
+  int terminal_ = -1, errors_ = -1;
+};
+
 }  // namespace linnet::test

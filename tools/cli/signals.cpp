@@ -36,6 +36,12 @@ void prepare_process() {
 
 int interrupted() { return static_cast<int>(caught); }
 
+bool take_interrupt() {
+  if (caught != SIGINT) return false;
+  caught = 0;
+  return true;
+}
+
 void check_interrupt() {
   if (caught != 0) throw Interrupted{interrupted()};
 }

@@ -10,6 +10,9 @@ void prepare_process();
 /// SIGINT or SIGTERM once one of them came, else 0.
 int interrupted();
 
+/// Forgets a SIGINT, for a command that it does not end: true if there was one.
+bool take_interrupt();
+
 /// Throws Interrupted once SIGINT or SIGTERM came. Long work calls it between steps.
 void check_interrupt();
 

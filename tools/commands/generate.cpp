@@ -6,6 +6,7 @@
 #include "tools/cli/signals.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/common.h"
+#include "tools/generate/chat.h"
 #include "tools/generate/options.h"
 #include "tools/generate/requests.h"
 #include "tools/io/input_stream.h"
@@ -21,6 +22,11 @@ constexpr Option kRequests{
     .help =
         "Answer requests, an object a line: prompts (lists of ids) or texts, and parameters by "
         "the names of generation_config.json."};
+constexpr Option kChat{
+    .name = "chat",
+    .help =
+        "Answer the lines of standard input one by one; the text of all lines and answers goes "
+        "on. On a terminal Ctrl-C ends an answer, Ctrl-D the chat."};
 constexpr Option kStop{.name = "stop",
                        .kind = Kind::kText,
                        .value = "TEXT",
@@ -41,6 +47,7 @@ constexpr auto kOwnOptions = std::to_array<const Option*>({&kModel,
                                                            &kTextColumn,
                                                            &kMaxLineBytes,
                                                            &kRequests,
+                                                           &kChat,
                                                            &kStop,
                                                            &kLogprobs,
                                                            &tools::kBatch,
@@ -194,28 +201,44 @@ int answer_requests(const cli::Arguments& args, cli::Console& console, TextGener
   return failures.exit_code();
 }
 
+void check_chat(const cli::Arguments& args) {
+  if (!args.flag(kChat)) return;
+  if (!args.positionals().empty()) throw cli::UsageError("--chat comes without prompts");
+  for (const Option* option : {&kRequests, &kInput, &kJson, &kOutput, &kLogprobs}) {
+    if (args.given(*option)) {
+      throw cli::UsageError("--chat comes without --" + std::string(option->name));
+    }
+  }
+}
+
 int run(const cli::Arguments& args, cli::Console& console) {
+  check_chat(args);
   io::check_destination(destination(args));
   if (args.given(kRequests) && (!args.positionals().empty() || args.given(kInput))) {
     throw cli::UsageError("--requests comes without other prompts");
   }
   std::optional<io::TextSource> source;
-  if (!args.given(kRequests)) {
+  if (!args.given(kRequests) && !args.flag(kChat)) {
     source = io::open_texts(
         args.positionals(),
         text_options(args, args.text(kInput), {text_field(std::string(args.text(kTextColumn)))}));
   }
   const LanguageModel model = tools::load_language_model(args, console.log);
   GeneratorOptions options;
-  options.sequences = args.integer(tools::kBatch);
+  options.sequences = args.flag(kChat) ? 1 : args.integer(tools::kBatch);
   options.cache_budget = args.integer(tools::kCacheBudget) << 20;
   TextGenerator generator(model, session_options(args), options);
+  if (args.flag(kChat)) {
+    return tools::chat(generator,
+                       {request_of(args, model), encode_options(args), args.integer(kMaxLineBytes)},
+                       console);
+  }
   const auto cancel = [] {
     cli::check_interrupt();
     return false;
   };
   generator.session().cancel_when(cancel);
-  if (!source) return answer_requests(args, console, generator);
+  if (args.given(kRequests)) return answer_requests(args, console, generator);
   const TextRequest request = request_of(args, model);
   Failures failures(console.log);
   const Prompts prompts = read_prompts(args, generator, *source, failures);
@@ -245,7 +268,10 @@ constinit const cli::Command kGenerate{
         "generated_text (prompt and continuation), text, new_tokens and finish_reason: eos, length "
         "or stop; with speculation also what came of its guesses. --requests answers objects with "
         "prompts or texts by new_tokens, texts, "
-        "sequences_scores of beam search and finish_reasons. Prompts and requests that are wrong "
+        "sequences_scores of beam search and finish_reasons. --chat continues the text of the "
+        "lines "
+        "that are typed and its own answers, as far as --context-overflow lets it. Prompts and "
+        "requests that are wrong "
         "are reported, and the exit code is 3.",
     .examples =
         "# the likeliest continuation\n"
@@ -255,6 +281,8 @@ constinit const cli::Command kGenerate{
         "--num-return-sequences 3\n"
         "# beam search over the lines of a file\n"
         "linnet generate --model DIR --input prompts.txt --num-beams 4 --json\n"
+        "# a line and its continuation in turns\n"
+        "linnet generate --model DIR --chat --temperature 0.8 --context-overflow slide\n"
         "# ids in, ids out\n"
         "linnet generate --model DIR --requests runs.jsonl --json\n",
     .options = kOptions,
