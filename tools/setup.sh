@@ -10,7 +10,7 @@ set -euo pipefail
 declare -A group=(
   [build]="cmake g++ ninja-build libutf8proc-dev nlohmann-json3-dev libcli11-dev libxxhash-dev zlib1g-dev libzstd-dev"
   [model]="python3 python3-pip ca-certificates"
-  [test]="libgtest-dev librapidcheck-dev libsimdjson-dev libdnnl-dev python3 binutils"
+  [test]="libgtest-dev librapidcheck-dev libsimdjson-dev libdnnl-dev python3 binutils valgrind"
   [sanitize]="clang libclang-rt-14-dev libomp-dev llvm"
   [lint]="clang-format clang-tidy shellcheck python3"
   [bench]="libbenchmark-dev libdnnl-dev ocl-icd-opencl-dev"
