@@ -9,12 +9,17 @@ namespace {
 // As in linear.cpp: multiply-adds from which a thread brings more than it costs.
 constexpr std::int64_t kGrain = 70'000;
 
-// y [T, N] = x [T, K] times the matrix whose element (n, k) is w[n·stride_n + k·stride_k]. Each
-// thread packs the columns that it computes.
+// Where element (n, k) of a matrix [N, K] is: n·n + k·k floats from its first.
+struct Strides {
+  std::int64_t n, k;
+};
+
+// y [T, N] = x [T, K] times the transpose of the matrix w [N, K]. Each thread packs the columns
+// that it computes.
 struct Product {
   kernels::GemmF32Args args;
   const float* w;
-  std::int64_t stride_n, stride_k;
+  Strides strides;
   float* packed;
 };
 
@@ -29,8 +34,51 @@ void multiply(const Context& ctx, const Product& p) {
                  a.n_begin = begin * step;
                  a.n_end = std::min(end * step, N);
                  a.w = p.packed;
-                 gemm.pack(p.packed, p.w, p.stride_n, p.stride_k, N, K, a.n_begin, a.n_end);
+                 gemm.pack(p.packed, p.w, p.strides.n, p.strides.k, N, K, a.n_begin, a.n_end);
                  gemm.run(a);
+               });
+}
+
+void forward(const Context& ctx, Mat<float> y, Mat<const float> x, const Dense& w,
+             const LinearEpilogue& epilogue, Strides strides, float* scratch) {
+  LINNET_ASSERT(x.rows == y.rows);
+  if (x.rows == 0) return;
+  kernels::GemmF32Args a;
+  a.y = y.data, a.ldy = y.ld;
+  a.x = x.data, a.ldx = x.ld;
+  a.bias = w.bias.data;
+  a.residual = epilogue.residual.data, a.ld_residual = epilogue.residual.ld;
+  a.activation = epilogue.activation;
+  a.M = y.rows, a.N = y.cols, a.K = x.cols;
+  multiply(ctx, {a, w.weight.data, strides, scratch});
+}
+
+// dx = residual + dy times the weight, whose strides are those of its inputs and outputs.
+void backward(const Context& ctx, const DenseBwd& g, const Dense& w, Strides strides,
+              float* scratch) {
+  LINNET_ASSERT(g.x.rows == g.dy.rows);
+  kernels::GemmF32Args a;
+  a.y = g.dx.data, a.ldy = g.dx.ld;
+  a.x = g.dy.data, a.ldx = g.dy.ld;
+  a.residual = g.residual.data, a.ld_residual = g.residual.ld;
+  a.M = g.dy.rows, a.N = g.x.cols, a.K = g.dy.cols;
+  multiply(ctx, {a, w.weight.data, strides, scratch});
+}
+
+// c [N, K] += aᵀ·b of a [T, N] and b [T, K]: chains over the tokens.
+void add_transposed_product(const Context& ctx, Mat<float> c, Mat<const float> a,
+                            Mat<const float> b) {
+  kernels::GemmTnF32Args tn;
+  tn.c = c.data, tn.ldc = c.ld;
+  tn.a = a.data, tn.lda = a.ld;
+  tn.b = b.data, tn.ldb = b.ld;
+  tn.start = kernels::ChainStart::kContinue;
+  tn.T = a.rows, tn.N = a.cols, tn.K = b.cols;
+  parallel_for(ctx.threads, tn.N, kGrain / (tn.T * tn.K + 1) + 1,
+               [&](std::int64_t begin, std::int64_t end, int) {
+                 kernels::GemmTnF32Args slice = tn;
+                 slice.n_begin = begin, slice.n_end = end;
+                 ctx.kernels.gemm_tn_f32(slice);
                });
 }
 
@@ -43,43 +91,32 @@ std::int64_t dense_scratch_floats(const kernels::KernelTable& kernels, std::int6
 
 void dense(const Context& ctx, Mat<float> y, Mat<const float> x, const Dense& w, float* scratch,
            const LinearEpilogue& epilogue) {
-  LINNET_ASSERT(x.rows == y.rows && x.cols == w.weight.cols && y.cols == w.weight.rows);
-  if (x.rows == 0) return;
-  kernels::GemmF32Args a;
-  a.y = y.data, a.ldy = y.ld;
-  a.x = x.data, a.ldx = x.ld;
-  a.bias = w.bias.data;
-  a.residual = epilogue.residual.data, a.ld_residual = epilogue.residual.ld;
-  a.activation = epilogue.activation;
-  a.M = y.rows, a.N = y.cols, a.K = x.cols;
-  multiply(ctx, {a, w.weight.data, w.weight.ld, 1, scratch});
+  LINNET_ASSERT(x.cols == w.weight.cols && y.cols == w.weight.rows);
+  forward(ctx, y, x, w, epilogue, {w.weight.ld, 1}, scratch);
 }
 
 void dense_bwd(const Context& ctx, const DenseBwd& g, const Dense& w, const Dense& dw,
                float* scratch) {
-  const std::int64_t T = g.dy.rows, N = g.dy.cols, K = w.weight.cols;
-  LINNET_ASSERT(g.x.rows == T && g.x.cols == K && w.weight.rows == N);
-  if (T == 0) return;
+  LINNET_ASSERT(g.x.cols == w.weight.cols && g.dy.cols == w.weight.rows);
+  if (g.dy.rows == 0) return;
   if (dw.bias.data != nullptr) sum_tokens(ctx, dw.bias, g.dy);
-  kernels::GemmTnF32Args tn;
-  tn.c = dw.weight.data, tn.ldc = dw.weight.ld;
-  tn.a = g.dy.data, tn.lda = g.dy.ld;
-  tn.b = g.x.data, tn.ldb = g.x.ld;
-  tn.start = kernels::ChainStart::kContinue;
-  tn.T = T, tn.N = N, tn.K = K;
-  parallel_for(ctx.threads, N, kGrain / (T * K + 1) + 1,
-               [&](std::int64_t begin, std::int64_t end, int) {
-                 kernels::GemmTnF32Args slice = tn;
-                 slice.n_begin = begin, slice.n_end = end;
-                 ctx.kernels.gemm_tn_f32(slice);
-               });
-  if (g.dx.data == nullptr) return;
-  kernels::GemmF32Args a;
-  a.y = g.dx.data, a.ldy = g.dx.ld;
-  a.x = g.dy.data, a.ldx = g.dy.ld;
-  a.residual = g.residual.data, a.ld_residual = g.residual.ld;
-  a.M = T, a.N = K, a.K = N;
-  multiply(ctx, {a, w.weight.data, 1, w.weight.ld, scratch});
+  add_transposed_product(ctx, dw.weight, g.dy, g.x);
+  if (g.dx.data != nullptr) backward(ctx, g, w, {1, w.weight.ld}, scratch);
+}
+
+void conv1d(const Context& ctx, Mat<float> y, Mat<const float> x, const Dense& w, float* scratch,
+            const LinearEpilogue& epilogue) {
+  LINNET_ASSERT(x.cols == w.weight.rows && y.cols == w.weight.cols);
+  forward(ctx, y, x, w, epilogue, {1, w.weight.ld}, scratch);
+}
+
+void conv1d_bwd(const Context& ctx, const DenseBwd& g, const Dense& w, const Dense& dw,
+                float* scratch) {
+  LINNET_ASSERT(g.x.cols == w.weight.rows && g.dy.cols == w.weight.cols);
+  if (g.dy.rows == 0) return;
+  if (dw.bias.data != nullptr) sum_tokens(ctx, dw.bias, g.dy);
+  add_transposed_product(ctx, dw.weight, g.x, g.dy);
+  if (g.dx.data != nullptr) backward(ctx, g, w, {w.weight.ld, 1}, scratch);
 }
 
 void sum_tokens(const Context& ctx, Mat<float> sum, Mat<const float> a) {

@@ -10,7 +10,8 @@
 //   T tokens   N outputs   K inputs
 namespace linnet {
 
-/// weight [N, K] and bias [1, N] of one layer, or their gradients; no data: no such layer.
+/// weight [N, K] and bias [1, N] of one layer, or their gradients; no data: no such layer, or no
+/// bias.
 struct Dense {
   Mat<float> weight, bias;
 };
@@ -33,6 +34,13 @@ struct DenseBwd {
 };
 void dense_bwd(const Context& ctx, const DenseBwd& args, const Dense& w, const Dense& dw,
                float* scratch);
+
+/// The same for a Conv1D of GPT-2, whose weight and its gradient are stored [K, N]: y = x·W + b,
+/// dW += Xᵀ·dY, db += Σ dY, dx = dY·Wᵀ.
+void conv1d(const Context& ctx, Mat<float> y, Mat<const float> x, const Dense& w, float* scratch,
+            const LinearEpilogue& epilogue = {});
+void conv1d_bwd(const Context& ctx, const DenseBwd& args, const Dense& w, const Dense& dw,
+                float* scratch);
 
 /// sum[n] = chain over t of sum[n] + a[t,n].
 void sum_tokens(const Context& ctx, Mat<float> sum, Mat<const float> a);

@@ -128,6 +128,46 @@ TEST(DenseBwd, GradientsOfProductBiasAndInput) {
   EXPECT_EQ(bits(all), bits(want));
 }
 
+// A Conv1D is a dense layer whose weight lies the other way: the same bytes.
+TEST(Conv1dBwd, IsTheTransposeOfADenseLayer) {
+  constexpr std::int64_t T = 70, N = 60, K = 33;
+  Floats x = random_floats(T * K, 1), w = random_floats(N * K, 2), b = random_floats(N, 3),
+         dy = random_floats(T * N, 4), residual = random_floats(T * K, 5);
+  const auto transposed = [&](Floats& v, std::int64_t rows) {
+    const Mat<float> from = mat(v, static_cast<std::int64_t>(v.size()) / rows);
+    Floats to;
+    for (std::int64_t c = 0; c < from.cols; ++c) {
+      for (std::int64_t r = 0; r < rows; ++r) to.push_back(from.row(r)[c]);
+    }
+    return to;
+  };
+  Floats wt = transposed(w, N);
+  const Floats all = same_everywhere([&](const Context& ctx) {
+    Floats y(T * N), dx(T * K), dw(N * K, 1.0f), db(N, 2.0f);
+    Floats scratch(static_cast<std::size_t>(dense_scratch_floats(ctx.kernels, N, K)));
+    const Dense layer{mat(wt, N), mat(b, N)};
+    conv1d(ctx, mat(y, N), mat(x, K), layer, scratch.data());
+    conv1d_bwd(ctx, {mat(dx, K), mat(residual, K), mat(x, K), mat(dy, N)}, layer,
+               {mat(dw, N), mat(db, N)}, scratch.data());
+    Floats results;
+    for (const Floats* part : {&y, &dx, &db}) append(results, *part);
+    append(results, transposed(dw, K));
+    return results;
+  });
+  const Floats want = same_everywhere([&](const Context& ctx) {
+    Floats y(T * N), dx(T * K), dw(N * K, 1.0f), db(N, 2.0f);
+    Floats scratch(static_cast<std::size_t>(dense_scratch_floats(ctx.kernels, N, K)));
+    const Dense layer{mat(w, K), mat(b, N)};
+    dense(ctx, mat(y, N), mat(x, K), layer, scratch.data());
+    dense_bwd(ctx, {mat(dx, K), mat(residual, K), mat(x, K), mat(dy, N)}, layer,
+              {mat(dw, K), mat(db, N)}, scratch.data());
+    Floats results;
+    for (const Floats* part : {&y, &dx, &db, &dw}) append(results, *part);
+    return results;
+  });
+  EXPECT_EQ(bits(all), bits(want));
+}
+
 /// Three sequences of 5, 1 and 9 tokens.
 struct Ragged {
   std::vector<std::int32_t> ids = std::vector<std::int32_t>(15);
@@ -137,9 +177,12 @@ struct Ragged {
 
 constexpr std::int64_t kHeads = 2, kWidth = 5, kA = kHeads * kWidth;
 
+enum class Sees { kAll, kUpToItself };
+
 /// Σ dy·attention(qkv), in double; `mask` multiplies the probabilities.
 double attention_oracle(const Doubles& qkv, const Floats& dy, const Batch& batch,
-                        const Doubles& mask) {
+                        const Doubles& mask, Sees sees = Sees::kAll,
+                        double scale = 1 / std::sqrt(double{kWidth})) {
   double sum = 0;
   std::size_t m = 0;
   for (std::int64_t b = 0; b < batch.B(); ++b) {
@@ -154,7 +197,8 @@ double attention_oracle(const Doubles& qkv, const Floats& dy, const Batch& batch
         for (std::int64_t j = 0; j < L; ++j) {
           double s = 0;
           for (std::int64_t d = 0; d < kWidth; ++d) s += at(i, 0, c + d) * at(j, 1, c + d);
-          total += e.emplace_back(std::exp(s / std::sqrt(double{kWidth})));
+          const bool seen = sees == Sees::kAll || j <= i;
+          total += e.emplace_back(seen ? std::exp(s * scale) : 0);
         }
         for (std::int64_t j = 0; j < L; ++j) {
           const double p = e[static_cast<std::size_t>(j)] / total * mask[m++];
@@ -209,6 +253,76 @@ TEST(AttentionBwd, MatchesDifferencesWithAndWithoutDropout) {
     for (std::size_t i = 0; i < dy.size(); ++i) forward += double{dy[i]} * all[qkv.size() + i];
     EXPECT_NEAR(forward, f({qkv.begin(), qkv.end()}), 1e-5);
   }
+}
+
+TEST(CausalAttentionBwd, MatchesDifferencesWithAndWithoutDropout) {
+  const Ragged r;
+  const std::vector<std::uint32_t> samples{4, 5, 6};
+  Floats qkv = random_floats(15 * 3 * kA, 6), dy = random_floats(15 * kA, 7);
+  for (float& v : qkv) v *= 2;
+  const CausalAttention form{kHeads, 0.3f};
+  for (const float p : {0.0f, 0.3f}) {
+    const AttentionDropout dropout{{p, 1, 2}, {11, 12, samples}};
+    const Floats all = same_everywhere([&](const Context& ctx) {
+      const int threads = ctx.threads.count();
+      Block scratch(4 * causal_attention_bwd_scratch_floats(ctx.kernels, threads, 9, kWidth));
+      auto* memory = reinterpret_cast<float*>(scratch.data());
+      Floats got(qkv.size(), std::nanf("")), y(dy.size());
+      causal_attention_bwd(ctx, form, mat(got, 3 * kA), mat(qkv, 3 * kA), mat(dy, kA), r.batch,
+                           dropout, memory);
+      causal_attention_dropout(ctx, form, mat(y, kA), mat(qkv, 3 * kA), r.batch, dropout, memory);
+      append(got, y);
+      return got;
+    });
+    const Doubles mask = masks(r, dropout);
+    const auto f = [&](const Doubles& v) {
+      return attention_oracle(v, dy, r.batch, mask, Sees::kUpToItself, 0.3f);
+    };
+    const auto size = static_cast<std::ptrdiff_t>(qkv.size());
+    expect_near({all.begin(), all.begin() + size}, gradient(f, qkv), 3e-6, "dqkv ");
+    double forward = 0;
+    for (std::size_t i = 0; i < dy.size(); ++i) forward += double{dy[i]} * all[qkv.size() + i];
+    EXPECT_NEAR(forward, f({qkv.begin(), qkv.end()}), 1e-5);
+  }
+}
+
+// Queries are taken 64 at a time: longer sequences have several such parts. Without dropout the
+// values are causal_attention()'s, which divides by the sum of the probabilities at the end.
+TEST(CausalAttentionBwd, PartsOfALongSequence) {
+  constexpr std::int64_t kLongest = 150, T = 64 + 65 + kLongest;
+  std::vector<std::int32_t> ids(T);
+  const std::vector<std::int64_t> starts{0, 64, 129, T};
+  const Batch batch{ids, ids, {}, starts};
+  Floats qkv = random_floats(T * 3 * kA, 16), dy = random_floats(T * kA, 17);
+  const CausalAttention form{kHeads, 0.4f};
+  const Floats all = same_everywhere([&](const Context& ctx) {
+    const int threads = ctx.threads.count();
+    Block scratch(
+        4 * std::max(causal_attention_bwd_scratch_floats(ctx.kernels, threads, kLongest, kWidth),
+                     causal_attention_scratch_floats(ctx.kernels, threads, kLongest, kWidth)));
+    auto* memory = reinterpret_cast<float*>(scratch.data());
+    Floats got(qkv.size(), std::nanf("")), y(dy.size()), want(dy.size());
+    causal_attention_bwd(ctx, form, mat(got, 3 * kA), mat(qkv, 3 * kA), mat(dy, kA), batch, {},
+                         memory);
+    causal_attention_dropout(ctx, form, mat(y, kA), mat(qkv, 3 * kA), batch, {}, memory);
+    causal_attention(ctx, form, mat(want, kA), mat(qkv, 3 * kA), {}, batch, memory);
+    expect_near(y, {want.begin(), want.end()}, 1e-6, "y ");
+    return got;
+  });
+  // Differences along one random direction, over all elements at once.
+  const Floats direction = random_floats(T * 3 * kA, 18);
+  const Doubles ones(static_cast<std::size_t>(kHeads * (64 * 64 + 65 * 65 + kLongest * kLongest)),
+                     1);
+  const auto moved = [&](double by) {
+    Doubles x(qkv.begin(), qkv.end());
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] += by * direction[i];
+    return attention_oracle(x, dy, batch, ones, Sees::kUpToItself, 0.4f);
+  };
+  constexpr double h = 1e-3;
+  const double want = (8 * (moved(h) - moved(-h)) - (moved(2 * h) - moved(-2 * h))) / (12 * h);
+  double got = 0;
+  for (std::size_t i = 0; i < all.size(); ++i) got += double{all[i]} * direction[i];
+  EXPECT_NEAR(got, want, 1e-5 * std::max(1.0, std::abs(want)));
 }
 
 TEST(EmbeddingBwd, AddsInTokenOrderWithoutThePadding) {
