@@ -2,15 +2,11 @@
 #include "engine/models/encoder_parameters.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "engine/core/float_environment.h"
-#include "engine/core/math.h"
-#include "engine/core/random.h"
 #include "engine/models/encoder_fields.h"
+#include "engine/models/read_parameters.h"
 #include "weights/base/error.h"
-#include "weights/base/text.h"
-#include "weights/number_formats.h"
 
 namespace linnet {
 namespace {
@@ -108,21 +104,6 @@ Mat<float> place_of(const EncoderParameters& p, EncoderField field, std::int64_t
 
 bool is_gamma(EncoderField field) { return field == kTransformNorm; }
 
-// N(0, deviation²) by Box and Muller's transform of counter-based numbers.
-void fill_normal(float* to, std::int64_t n, double deviation, std::uint64_t seed,
-                 std::uint32_t tensor) {
-  constexpr double kTwoPi = 6.283185307179586;
-  const std::uint32_t stream = random_stream(RandomPurpose::kInitialisation, 0, 0);
-  for (std::int64_t i = 0; i < n; i += 2) {
-    const auto words = philox({static_cast<std::uint32_t>(i / 2), tensor, 0, stream}, seed);
-    const double u = (static_cast<double>(words[0]) + 1) * 0x1p-32;  // in (0, 1]
-    const double radius = deviation * std::sqrt(-2 * math::log(u));
-    const double angle = kTwoPi * (static_cast<double>(words[1]) * 0x1p-32);
-    to[i] = static_cast<float>(radius * math::cos(angle));
-    if (i + 1 < n) to[i + 1] = static_cast<float>(radius * math::sin(angle));
-  }
-}
-
 struct HeadOf {
   const weights::TensorRule& rule;
   EncoderField field() const { return static_cast<EncoderField>(rule.field); }
@@ -131,16 +112,18 @@ struct HeadOf {
   }
 };
 
-void read(const weights::Checkpoint& checkpoint, float* to, const weights::TensorView& tensor) {
-  const std::int64_t bad =
-      weights::first_not_finite(tensor.bytes.data(), tensor.dtype, tensor.elements());
-  if (bad >= 0) {
-    throw Error(ErrorCode::kNumeric, checkpoint.directory().name() + ": tensor " +
-                                         quote(tensor.name) + ": element " + std::to_string(bad) +
-                                         " is not finite");
+// Among embeddings, blocks and head.
+std::int64_t layer_of(const HeadOf& what, std::int64_t layers) {
+  switch (what.field()) {
+    case kWordEmbeddings:
+    case kPositionEmbeddings:
+    case kTypeEmbeddings:
+    case kEmbeddingNorm:
+    case kEmbeddingNormBias:
+      return 0;
+    default:
+      return what.is_new_possible() ? layers + 1 : what.rule.layer + 1;
   }
-  weights::to_f32(to, tensor.bytes.data(), tensor.dtype, tensor.elements());
-  checkpoint.release(tensor);
 }
 
 // Two names for one bias: the one that the file has, else transformers' own.
@@ -199,12 +182,6 @@ EncoderParameters::EncoderParameters(Layout& l, const EncoderDescription& d, Tie
   }
 }
 
-std::int64_t NamedParameter::elements() const {
-  std::int64_t n = 1;
-  for (const std::int64_t size : shape) n *= size;
-  return n;
-}
-
 TrainableEncoder::TrainableEncoder(EncoderDescription what, TiedDecoder tie)
     : description(std::move(what)), tied(tie), parameters(description, tied) {}
 
@@ -225,41 +202,23 @@ TrainableEncoder load_trainable_encoder(const weights::Checkpoint& checkpoint,
   weights::NameMap map = weights::map_names(checkpoint, rules, d.spelling, options.unexpected);
   const TiedDecoder tie = tie_of(d, map);
   TrainableEncoder t(std::move(d), tie);
-  t.warnings = std::move(map.warnings);
+  t.warnings = map.warnings;
   const double deviation = read_number(config, "initializer_range", 0.02);
-  auto* const base = reinterpret_cast<const float*>(t.parameters->word.data);
+  std::vector<ParameterPlace> places(rules.size());
   for (std::size_t i = 0; i < rules.size(); ++i) {
     const weights::TensorRule& rule = rules[i];
     const auto field = static_cast<EncoderField>(rule.field);
     if (rule.presence == weights::Presence::kUnused) continue;
     if (field == kDecoder && t.tied == TiedDecoder::kYes) continue;
     if (is_second_bias_name(rules, map, i)) continue;
-    const Mat<float> place = place_of(*t.parameters, field, rule.layer);
-    NamedParameter named;
-    named.canonical = (rule.scope == weights::Scope::kBase ? t.description.spelling.prefixes.front()
-                                                           : std::string()) +
-                      rule.name;
-    named.name = map.tensors[i] != nullptr ? std::string(map.tensors[i]->name) : named.canonical;
-    named.shape = rule.shape;
-    named.decay = rule.decay;
-    named.offset = place.data - base;
-    const auto is_same = [&](const NamedParameter& p) { return p.offset == named.offset; };
-    if (std::any_of(t.tensors.begin(), t.tensors.end(), is_same)) continue;
-    if (map.tensors[i] != nullptr) {
-      read(checkpoint, place.data, *map.tensors[i]);
-    } else if (initialise && HeadOf{rule}.is_new_possible()) {
-      t.warnings.push_back("tensor " + quote(rule.name) + " is new");
-      if (is_gamma(field)) std::fill_n(place.data, named.elements(), 1.0f);
-      if (rule.decay) {
-        fill_normal(place.data, named.elements(), deviation, trainable.seed,
-                    static_cast<std::uint32_t>(i));
-      }
-    } else {
-      throw Error(ErrorCode::kFormat,
-                  checkpoint.directory().name() + ": tensor " + quote(rule.name) + " is missing");
-    }
-    t.tensors.push_back(std::move(named));
+    places[i] = {.to = place_of(*t.parameters, field, rule.layer).data,
+                 .may_be_new = initialise && HeadOf{rule}.is_new_possible(),
+                 .deviation = rule.decay ? deviation : 0,
+                 .constant = is_gamma(field) ? 1.0f : 0.0f,
+                 .layer = layer_of({rule}, t.config().layers())};
   }
+  read_parameters(t, checkpoint, rules, map, t.description.spelling.prefixes.front(), places,
+                  trainable.seed);
   return t;
 }
 

@@ -1,11 +1,10 @@
 #pragma once
 
-#include <optional>
-#include <string>
 #include <vector>
 
 #include "engine/core/layout.h"
 #include "engine/models/encoder_model.h"
+#include "engine/models/training.h"
 #include "engine/ops/dense.h"
 #include "engine/ops/layer_norm_bwd.h"
 
@@ -41,38 +40,28 @@ struct EncoderParameters {
   EncoderParameters(Layout& layout, const EncoderDescription& description, TiedDecoder tied);
 };
 
-/// One tensor of a checkpoint, and where it is among the parameters.
-struct NamedParameter {
-  std::string name;       // as the checkpoint spells it
-  std::string canonical;  // as transformers writes it for this model and head
-  std::vector<std::int64_t> shape;
-  bool decay = true;        // weight decay applies
-  std::int64_t offset = 0;  // of its first float in the block; its rows have no gaps
-  std::int64_t elements() const;
-};
-
 /// Parameters read from a checkpoint.
-struct TrainableEncoder {
+class TrainableEncoder : public TrainableModel {
+ public:
   EncoderDescription description;
   TiedDecoder tied = TiedDecoder::kNo;
   Placed<EncoderParameters> parameters;
-  std::vector<NamedParameter> tensors;  // every parameter once
-  std::vector<std::string> warnings;
 
   TrainableEncoder(EncoderDescription description, TiedDecoder tied);
 
   const EncoderConfig& config() const { return description.config; }
-  /// A block of zeros of the same layout.
-  Placed<EncoderParameters> zeros() const { return Placed<EncoderParameters>(description, tied); }
-};
 
-/// What is done about tensors of the head, the pooler included, that a checkpoint does not have.
-enum class NewHead { kRefuse, kInitialise };
-
-struct TrainableOptions {
-  NewHead new_head = NewHead::kRefuse;
-  std::uint64_t seed = 0;               // of new weights
-  std::optional<json::Value> config{};  // in place of the checkpoint's config.json
+  float* floats() const override { return parameters->word.data; }
+  std::int64_t bytes() const override { return parameters.bytes(); }
+  HeadKind head_kind() const override { return description.head; }
+  std::int64_t layers() const override { return config().layers(); }
+  BatchLimits limits() const override;
+  LabelCounts check_targets(const Batch& batch, const TrainingTargets& targets) const override;
+  DropoutProbabilities dropout(json::Value config) const override;
+  std::int64_t training_bytes(const kernels::KernelTable& kernels, int threads,
+                              const TrainingSize& size) const override;
+  std::unique_ptr<ModelTraining> training(const kernels::KernelTable& kernels, int threads,
+                                          const TrainingSize& size) const override;
 };
 
 /// Throws as load_encoder() does. New weights of a head are N(0, initializer_range²), new biases 0,

@@ -5,26 +5,17 @@
 #include <algorithm>
 
 #include "engine/core/float_environment.h"
+#include "engine/models/training_parts.h"
 #include "engine/ops/activation_bwd.h"
+#include "engine/ops/add.h"
 #include "engine/ops/attention.h"
 #include "engine/ops/attention_bwd.h"
 #include "engine/ops/embedding.h"
 #include "engine/ops/embedding_bwd.h"
+#include "weights/base/error.h"
 
 namespace linnet {
 namespace {
-
-// Places of dropout in a layer; those of the embeddings and of the head belong to layers 0 and
-// L + 1, layer i to i + 1.
-enum Site : std::uint32_t { kEmbeddings, kProbabilities, kAttentionBranch, kFeedForwardBranch };
-
-NormRows norm_rows(Layout& l, std::int64_t rows) { return {l.mat(1, rows), l.mat(1, rows)}; }
-
-void add(Mat<float> y, Mat<const float> x) {
-  for (std::int64_t t = 0; t < y.rows; ++t) {
-    for (std::int64_t d = 0; d < y.cols; ++d) y.row(t)[d] = x.row(t)[d] + y.row(t)[d];
-  }
-}
 
 // One layer on the tokens of a batch: the first T rows of everything.
 struct LayerPass {
@@ -47,6 +38,9 @@ struct LayerPass {
   AttentionDropout attention() const {
     return {site(pass.probabilities.attention, kProbabilities), pass.dropout};
   }
+  Mat<float> into(const Context& ctx, Mat<float> d, const DropoutSite& branch) const {
+    return into_branch(ctx, d, s.dropped, batch, branch, pass.dropout);
+  }
   Mat<float> rows(Mat<float> m) const { return m.slice_rows(0, batch.T()); }
   Mat<float> rows(Mat<float> m, std::int64_t cols) const { return {m.data, batch.T(), cols, cols}; }
 };
@@ -57,7 +51,7 @@ void add_branch(const Context& ctx, const LayerPass& p, Mat<float> y, Mat<const 
   if (site.probability == 0) return dense(ctx, y, input, w, p.s.packed.data, {.residual = x});
   dense(ctx, y, input, w, p.s.packed.data);
   dropout(ctx, y, p.batch, site, p.pass.dropout);
-  add(y, x);
+  add(ctx, y, x);
 }
 
 // Post-norm block: x1 = LN(x + attention(x)), x2 = LN(x1 + feed_forward(x1)).
@@ -83,16 +77,6 @@ void layer_fwd(const Context& ctx, const LayerPass& p) {
   layer_norm_fwd(ctx, a.x2, a.rows2, a.h2, p.w.output_norm, p.c.layer_norm_eps);  // x2 [T, D]
 }
 
-// The gradient that goes into a branch: that of its sum, dropped as the branch was.
-Mat<float> into_branch(const Context& ctx, const LayerPass& p, Mat<float> d,
-                       const DropoutSite& site) {
-  if (site.probability == 0) return d;
-  const Mat<float> dropped = p.rows(p.s.dropped);
-  std::copy_n(d.data, d.rows * d.cols, dropped.data);
-  dropout(ctx, dropped, p.batch, site, p.pass.dropout);
-  return dropped;
-}
-
 // layer_fwd upside down: d [T, D] is dx2 at first, dx at last.
 void layer_bwd(const Context& ctx, const LayerPass& p, const EncoderLayerParameters& dw,
                Mat<float> d) {
@@ -104,14 +88,14 @@ void layer_bwd(const Context& ctx, const LayerPass& p, const EncoderLayerParamet
 
   layer_norm_bwd(ctx, d, d, a.h2, a.rows2, p.w.output_norm, dw.output_norm);  // dh2 [T, D]
   activate(ctx, activated, a.ff, p.c.activation);                             // again, not stored
-  Mat<float> branch = into_branch(ctx, p, d, p.hidden(kFeedForwardBranch));
+  Mat<float> branch = p.into(ctx, d, p.hidden(kFeedForwardBranch));
   dense_bwd(ctx, {.dx = dff, .x = activated, .dy = branch}, p.w.output, dw.output, packed);
   activate_bwd(ctx, dff, dff, a.ff, p.c.activation);  // dff [T, F]
   dense_bwd(ctx, {.dx = d, .residual = d, .x = a.x1, .dy = dff}, p.w.intermediate, dw.intermediate,
             packed);  // dx1 [T, D]
 
   layer_norm_bwd(ctx, d, d, a.h1, a.rows1, p.w.attention_norm, dw.attention_norm);  // dh1 [T, D]
-  branch = into_branch(ctx, p, d, p.attention_branch());
+  branch = p.into(ctx, d, p.attention_branch());
   dense_bwd(ctx, {.dx = dattended, .x = a.attended, .dy = branch}, p.w.attention_output,
             dw.attention_output, packed);  // dattended [T, A]
   attention_bwd(ctx, dqkv, a.qkv, dattended, p.heads(), p.batch, p.attention(),
@@ -140,9 +124,15 @@ EncoderActivations::EncoderActivations(Layout& l, const EncoderDescription& mode
   embedded = l.mat(T, D);
   embedding_rows = norm_rows(l, T);
   x0 = l.mat(T, D);
-  for (const std::int64_t heads : c.heads) {
-    const std::int64_t mine = heads * c.head_width;
-    EncoderLayerActivations& a = layers.emplace_back();
+  const bool keep = size.recompute == Recompute::kNo;
+  layers.resize(c.heads.size());
+  for (EncoderLayerActivations& a : layers) a.x2 = l.mat(T, D);
+  const std::int64_t begin = l.mark();
+  std::int64_t end = begin;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const std::int64_t mine = c.heads[i] * c.head_width;
+    EncoderLayerActivations& a = layers[i];
+    if (!keep) l.rewind(begin);
     a.qkv = l.mat(T, 3 * mine);
     a.attended = l.mat(T, mine);
     a.h1 = l.mat(T, D);
@@ -151,8 +141,9 @@ EncoderActivations::EncoderActivations(Layout& l, const EncoderDescription& mode
     a.ff = l.mat(T, c.F);
     a.h2 = l.mat(T, D);
     a.rows2 = norm_rows(l, T);
-    a.x2 = l.mat(T, D);
+    end = std::max(end, l.mark());
   }
+  l.rewind(end);
   dx = l.mat(T, D);
   dropped = l.mat(T, D);
   attention = l.mat(
@@ -178,6 +169,7 @@ EncoderActivations::EncoderActivations(Layout& l, const EncoderDescription& mode
   const bool tokens =
       model.head == HeadKind::kTokenClassification || model.head == HeadKind::kQuestionAnswering;
   logits = l.mat(tokens ? T : R, C);
+  if (size.teacher == WithTeacher::kYes) soft = l.mat(logits.rows, C);
   chosen_rows = norm_rows(l, R);
   row_losses = l.mat<double>(1, logits.rows);
 }
@@ -188,8 +180,13 @@ EncoderTraining::EncoderTraining(const TrainableEncoder& encoder,
     : encoder_(encoder),
       kernels_(kernels),
       threads_(threads),
+      recompute_(size.recompute),
       activations_(encoder.description, size, kernels, threads),
       gradients_(encoder.description, encoder.tied) {
+  if (size.teacher == WithTeacher::kYes &&
+      encoder.description.head == HeadKind::kQuestionAnswering) {
+    throw Error(ErrorCode::kUnsupported, "training: a teacher of spans is not supported");
+  }
   if (encoder.tied == TiedDecoder::kYes) {
     tied_decoder_ = Block(encoder.parameters->word.rows * encoder.config().D *
                           static_cast<std::int64_t>(sizeof(float)));
@@ -235,7 +232,7 @@ void EncoderTraining::backward(const Batch& batch, const TrainingPass& pass) {
   EncoderActivations& s = *activations_;
   const std::int64_t T = batch.T();
   const Mat<float> d = s.dx.slice_rows(0, T);
-  for (std::int64_t i = c.layers() - 1; i >= 0; --i) {
+  for (std::int64_t i = c.layers() - 1; i >= std::max<std::int64_t>(lowest_ - 1, 0); --i) {
     const auto l = static_cast<std::size_t>(i);
     const Mat<float> x = (i == 0 ? s.x0 : s.layers[l - 1].x2).slice_rows(0, T);
     const LayerPass p{c,
@@ -247,8 +244,11 @@ void EncoderTraining::backward(const Batch& batch, const TrainingPass& pass) {
                       batch,
                       pass,
                       encoder_.description.common.model_type == "bert"};
+    // The last layer's activations are those that are there.
+    if (recompute_ == Recompute::kYes && i + 1 < c.layers()) layer_fwd(ctx, p);
     layer_bwd(ctx, p, g.layers[l], d);  // d [T, D]
   }
+  if (lowest_ > 0) return;
   dropout(ctx, d, batch, {pass.probabilities.hidden, 0, kEmbeddings}, pass.dropout);
   layer_norm_bwd(ctx, d, d, s.embedded.slice_rows(0, T), s.embedding_rows, w.embedding_norm,
                  g.embedding_norm);
@@ -277,18 +277,15 @@ double EncoderTraining::accumulate(const Batch& batch, const TrainingPass& pass)
 }
 
 void EncoderTraining::clear_gradients() {
-  const std::int64_t floats = gradients_.bytes() / static_cast<std::int64_t>(sizeof(float));
-  float* g = gradients();
-  parallel_for(threads_, floats, 1 << 18, [&](std::int64_t begin, std::int64_t end, int) {
-    std::fill(g + begin, g + end, 0.0f);
-  });
-  std::fill_n(tied_decoder_.data(), tied_decoder_.bytes(), std::byte{0});
+  clear(context(), gradients(), gradients_.bytes());
+  clear(context(), tied_decoder_.data(), tied_decoder_.bytes());
 }
 
 void EncoderTraining::join_gradients() {
   if (tied_decoder_.data() == nullptr) return;
   const Mat<float> word = gradients_->word;
-  add(word, {reinterpret_cast<float*>(tied_decoder_.data()), word.rows, word.cols, word.cols});
+  add(context(), word,
+      {reinterpret_cast<float*>(tied_decoder_.data()), word.rows, word.cols, word.cols});
 }
 
 }  // namespace linnet

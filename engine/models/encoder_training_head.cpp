@@ -4,77 +4,25 @@
 #include <string>
 
 #include "engine/models/encoder_training.h"
+#include "engine/models/training_parts.h"
 #include "engine/ops/activation_bwd.h"
 #include "weights/base/error.h"
 
 namespace linnet {
 namespace {
 
-// Logits of so many labelled tokens at a time: 512 x 30,522 floats are 62 MB.
-constexpr std::int64_t kVocabularyRows = 512;
-// The layer of dropout in heads is above all others.
-constexpr std::uint32_t kClassifierSite = 0;
-
 bool has_vocabulary(HeadKind head) {
   return head == HeadKind::kMaskedLm || head == HeadKind::kPreTraining;
+}
+bool is_of_sequences(HeadKind head) {
+  return head != HeadKind::kMaskedLm && head != HeadKind::kTokenClassification &&
+         head != HeadKind::kQuestionAnswering;
 }
 bool has_next_sentence(HeadKind head) {
   return head == HeadKind::kNextSentence || head == HeadKind::kPreTraining;
 }
 
-[[noreturn]] void fail(const std::string& what) {
-  throw Error(ErrorCode::kInvalidArgument, "labels: " + what);
-}
-
-void check_size(std::size_t found, std::int64_t expected) {
-  if (static_cast<std::int64_t>(found) == expected) return;
-  fail("found " + std::to_string(found) + ", expected " + std::to_string(expected));
-}
-
-// Labels in 0 .. classes-1; how many are not ignored.
-double check_labels(std::span<const std::int64_t> labels, std::int64_t expected,
-                    std::int64_t classes) {
-  check_size(labels.size(), expected);
-  double count = 0;
-  for (std::size_t i = 0; i < labels.size(); ++i) {
-    if (labels[i] == kIgnoreLabel) continue;
-    if (labels[i] < 0 || labels[i] >= classes) {
-      fail("number " + std::to_string(i) + " is " + std::to_string(labels[i]) + ", expected 0 to " +
-           std::to_string(classes - 1) + ", or -100");
-    }
-    ++count;
-  }
-  return count;
-}
-
-// Rows of tokens chosen[r] = x[rows[r]], and back: d[rows[r]] += chosen[r].
-void gather(Mat<float> chosen, Mat<const float> x, std::span<const std::int64_t> rows) {
-  for (std::int64_t r = 0; r < chosen.rows; ++r) {
-    std::copy_n(x.row(rows[static_cast<std::size_t>(r)]), x.cols, chosen.row(r));
-  }
-}
-void scatter(Mat<float> d, Mat<const float> chosen, std::span<const std::int64_t> rows) {
-  for (std::int64_t r = 0; r < chosen.rows; ++r) {
-    float* to = d.row(rows[static_cast<std::size_t>(r)]);
-    for (std::int64_t i = 0; i < d.cols; ++i) to[i] += chosen.row(r)[i];
-  }
-}
-
-Mat<float> first(Mat<float> m, std::int64_t rows, std::int64_t cols) {
-  return {m.data, rows, cols, cols};
-}
-
 }  // namespace
-
-LabelCounts& LabelCounts::operator+=(const LabelCounts& more) {
-  labels += more.labels, starts += more.starts, ends += more.ends;
-  next_sentence += more.next_sentence;
-  return *this;
-}
-
-LabelCounts LabelCounts::operator*(double factor) const {
-  return {labels * factor, starts * factor, ends * factor, next_sentence * factor};
-}
 
 std::int64_t head_classes(const EncoderDescription& model) {
   switch (model.head) {
@@ -103,65 +51,24 @@ std::int64_t head_rows(const EncoderDescription& model, const TrainingSize& size
   return std::max(size.sequences, labelled);
 }
 
-LabelCounts check_targets(const EncoderDescription& model, const Batch& batch,
-                          const EncoderTargets& t) {
-  LabelCounts counts;
-  const std::int64_t C = head_classes(model);
-  switch (model.head) {
-    case HeadKind::kSequenceClassification:
-      if (!t.values.empty()) {
-        check_size(t.values.size(), batch.B() * C);
-        counts.labels = static_cast<double>(t.values.size());
-      } else {
-        counts.labels = check_labels(t.labels, batch.B(), C);
-      }
-      break;
-    case HeadKind::kMultipleChoice: {
-      const auto rows = static_cast<std::int64_t>(t.labels.size());
-      if (rows == 0 || batch.B() % rows != 0) {
-        fail("found " + std::to_string(rows) + " for " + std::to_string(batch.B()) + " choices");
-      }
-      counts.labels = check_labels(t.labels, rows, batch.B() / rows);
-      break;
-    }
-    case HeadKind::kQuestionAnswering:
-      check_size(t.spans.starts.size(), batch.B());
-      check_size(t.spans.ends.size(), batch.B());
-      for (std::int64_t b = 0; b < batch.B(); ++b) {
-        const auto i = static_cast<std::size_t>(b);
-        counts.starts += span_position(t.spans.starts[i], batch.length(b)).has_value() ? 1 : 0;
-        counts.ends += span_position(t.spans.ends[i], batch.length(b)).has_value() ? 1 : 0;
-      }
-      break;
-    case HeadKind::kTokenClassification:
-    case HeadKind::kMaskedLm:
-    case HeadKind::kPreTraining:
-      counts.labels = check_labels(t.labels, batch.T(), C);
-      break;
-    case HeadKind::kNextSentence:
-    case HeadKind::kBase:
-    case HeadKind::kCausalLm:
-      break;
-  }
-  if (has_next_sentence(model.head)) {
-    counts.next_sentence = check_labels(t.next_sentence, batch.B(), 2);
-  }
-  return counts;
+BatchLimits TrainableEncoder::limits() const {
+  const EncoderConfig& c = config();
+  return {c.vocab_size, c.positions, c.token_types};
 }
 
-EncoderDropout read_dropout(const EncoderDescription& model, json::Value config) {
-  const auto number = [&](const char* key, double otherwise) {
-    const double p = config.find_non_null(key) ? read_number(config, key, 0) : otherwise;
-    if (!(p >= 0 && p < 1)) {
-      throw Error(ErrorCode::kFormat, std::string("config.json: ") + key + " is " +
-                                          std::to_string(p) + ", expected 0 to below 1");
-    }
-    return static_cast<float>(p);
-  };
-  const HeadKind head = model.head;
+LabelCounts TrainableEncoder::check_targets(const Batch& batch,
+                                            const TrainingTargets& targets) const {
+  return linnet::check_targets(description.head, head_classes(description), batch, targets);
+}
+
+DropoutProbabilities TrainableEncoder::dropout(json::Value config) const {
+  const HeadKind head = description.head;
   const bool sequence =
       head == HeadKind::kSequenceClassification || head == HeadKind::kMultipleChoice;
-  if (model.common.model_type == "bert") {
+  const auto number = [&](const char* key, double otherwise) {
+    return read_probability(config, key, otherwise);
+  };
+  if (description.common.model_type == "bert") {
     const float hidden = number("hidden_dropout_prob", 0.1);
     const bool classifier = sequence || head == HeadKind::kTokenClassification;
     return {hidden, number("attention_probs_dropout_prob", 0.1),
@@ -175,27 +82,32 @@ EncoderDropout read_dropout(const EncoderDescription& model, json::Value config)
   return {hidden, number("attention_dropout", 0.1), classifier};
 }
 
+std::int64_t TrainableEncoder::training_bytes(const kernels::KernelTable& kernels, int threads,
+                                              const TrainingSize& size) const {
+  const std::int64_t tied_decoder =
+      tied == TiedDecoder::kYes ? config().vocab_size * config().D * 4 : 0;
+  return Placed<EncoderActivations>::count(description, size, kernels, threads) + bytes() +
+         tied_decoder;
+}
+
+std::unique_ptr<ModelTraining> TrainableEncoder::training(const kernels::KernelTable& kernels,
+                                                          int threads,
+                                                          const TrainingSize& size) const {
+  return std::make_unique<EncoderTraining>(*this, kernels, threads, size);
+}
+
 double EncoderTraining::head(const Batch& batch, const TrainingPass& pass, Want want) {
-  const Mat<float> d = activations_->dx.slice_rows(0, batch.T());
-  if (want == Want::kGradients) std::fill_n(d.data, d.rows * d.cols, 0.0f);
+  const std::int64_t T = batch.T();
+  const Mat<float> d = activations_->dx.slice_rows(0, T);
+  std::fill_n(d.data, d.rows * d.cols, 0.0f);
   const HeadKind kind = encoder_.description.head;
-  if (kind == HeadKind::kTokenClassification || kind == HeadKind::kQuestionAnswering) {
-    return token_head(batch, pass, want);
-  }
   double loss = 0;
-  if (has_vocabulary(kind)) {
-    rows_.clear();
-    labels_.clear();
-    for (std::int64_t t = 0; t < batch.T(); ++t) {
-      const std::int64_t label = pass.targets.labels[static_cast<std::size_t>(t)];
-      if (label == kIgnoreLabel) continue;
-      rows_.push_back(t);
-      labels_.push_back(label);
-    }
-    loss += vocabulary_head(pass, want);
+  if (kind == HeadKind::kTokenClassification || kind == HeadKind::kQuestionAnswering) {
+    loss += token_head(batch, pass, want);
   }
-  if (!has_vocabulary(kind) || has_next_sentence(kind)) loss += sequence_head(batch, pass, want);
-  return loss;
+  if (has_vocabulary(kind)) loss += vocabulary_head(batch, pass, want);
+  if (is_of_sequences(kind)) loss += sequence_head(batch, pass, want);
+  return loss + cosine_loss(context(), d, activations_->dropped, last_hidden(T), pass);
 }
 
 // pooled = activation(first tokens · Wᵀ + b), logits = dropout(pooled) · Wᵀ + b.
@@ -223,20 +135,18 @@ double EncoderTraining::sequence_head(const Batch& batch, const TrainingPass& pa
   dropout_rows(ctx, pooled, site, pass.dropout);          // pooled [B, D]
   dense(ctx, logits, pooled, classifier, s.packed.data);  // logits [B, C]
 
+  if (pass.logits) pass.logits(logits);
+
   double loss = 0;
-  const EncoderTargets& t = pass.targets;
-  const std::int64_t C = logits.cols;
-  if (!next && !t.values.empty()) {
-    const bool regression = model.common.problem_type == ProblemType::kRegression ||
-                            (model.common.problem_type == ProblemType::kUnset && C == 1);
-    loss = (regression ? mean_squared_error : binary_cross_entropy)(logits, logits, t.values,
-                                                                    pass.divisors.labels);
+  if (next) {
+    loss = cross_entropy(ctx, logits, logits, pass.targets.next_sentence,
+                         {pass.smoothing, pass.divisors.next_sentence}, s.row_losses);
   } else {
-    const auto labels = next ? t.next_sentence : t.labels;
-    const auto rows = static_cast<std::int64_t>(labels.size());
+    const auto rows = static_cast<std::int64_t>(pass.targets.labels.size());
     const Mat<float> scores = choice ? first(s.logits, rows, B / rows) : logits;
-    const double divisor = next ? pass.divisors.next_sentence : pass.divisors.labels;
-    loss = cross_entropy(ctx, scores, scores, labels, {pass.smoothing, divisor}, s.row_losses);
+    loss = distilled_loss(
+        logits, first(s.soft, B, logits.cols), pass.teacher, 0, pass.divisors.sequences,
+        [&] { return sequence_loss(ctx, scores, model.common, pass, s.row_losses); });
   }
   if (want == Want::kLoss) return loss;
 
@@ -258,30 +168,33 @@ double EncoderTraining::token_head(const Batch& batch, const TrainingPass& pass,
   const std::int64_t T = batch.T();
   const Mat<float> logits = s.logits.slice_rows(0, T), d = s.dx.slice_rows(0, T);
   const DropoutSite site{pass.probabilities.classifier, model.config.layers() + 1, kClassifierSite};
-  Mat<float> x = last_hidden(T);
-  if (site.probability > 0) {
-    std::copy_n(x.data, T * x.cols, s.dropped.data);
-    x = s.dropped.slice_rows(0, T);
-    dropout(ctx, x, batch, site, pass.dropout);
-  }
+  const Mat<float> x = into_branch(ctx, last_hidden(T), s.dropped, batch, site, pass.dropout);
   dense(ctx, logits, x, w.classifier, s.packed.data);  // logits [T, C]
-  const double loss =
-      model.head == HeadKind::kQuestionAnswering
-          ? span_cross_entropy(logits, logits, batch, pass.targets.spans, pass.smoothing,
-                               {pass.divisors.starts, pass.divisors.ends})
-          : cross_entropy(ctx, logits, logits, pass.targets.labels,
-                          {pass.smoothing, pass.divisors.labels}, s.row_losses);
+  if (pass.logits) pass.logits(logits);
+  const double loss = distilled_loss(logits, s.soft, pass.teacher, 0, pass.divisors.tokens, [&] {
+    return token_loss(ctx, logits, model.head, batch, pass, s.row_losses);
+  });
   if (want == Want::kLoss) return loss;
   dense_bwd(ctx, {.dx = d, .x = x, .dy = logits}, w.classifier, g.classifier, s.packed.data);
   dropout(ctx, d, batch, site, pass.dropout);  // dx [T, D]
   return loss;
 }
 
-double EncoderTraining::vocabulary_head(const TrainingPass& pass, Want want) {
+// A teacher speaks of all tokens, labels of some.
+double EncoderTraining::vocabulary_head(const Batch& batch, const TrainingPass& pass, Want want) {
+  rows_.clear();
+  labels_.clear();
+  const bool taught = pass.teacher.logits.data != nullptr;
+  for (std::int64_t t = 0; t < batch.T(); ++t) {
+    const std::int64_t label = pass.targets.labels[static_cast<std::size_t>(t)];
+    if (label == kIgnoreLabel && !taught) continue;
+    rows_.push_back(t);
+    labels_.push_back(label);
+  }
   double loss = 0;
   const auto rows = static_cast<std::size_t>(activations_->chosen.rows);
-  for (std::size_t first = 0; first < rows_.size(); first += rows) {
-    loss += vocabulary_rows(first, std::min(rows, rows_.size() - first), pass, want);
+  for (std::size_t from = 0; from < rows_.size(); from += rows) {
+    loss += vocabulary_rows(from, std::min(rows, rows_.size() - from), pass, want);
   }
   return loss;
 }
@@ -306,8 +219,13 @@ double EncoderTraining::vocabulary_rows(std::size_t from, std::size_t count,
   activate(ctx, active, inner, c.activation);      // [R, D]
   layer_norm_fwd(ctx, normed, s.chosen_rows, active, w.transform_norm, c.layer_norm_eps);
   dense(ctx, logits, normed, w.decoder, packed);  // [R, V]
-  const double loss = cross_entropy(ctx, logits, logits, labels,
-                                    {pass.smoothing, pass.divisors.labels}, s.row_losses);
+  const auto loss_of_labels = [&] {
+    return cross_entropy(ctx, logits, logits, labels, {pass.smoothing, pass.divisors.labels},
+                         s.row_losses);
+  };
+  const double loss =
+      distilled_loss(logits, first(s.soft, R, logits.cols), pass.teacher,
+                     static_cast<std::int64_t>(from), pass.divisors.tokens, loss_of_labels);
   if (want == Want::kLoss) return loss;
 
   Dense ddecoder = g.decoder;

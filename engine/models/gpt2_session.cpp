@@ -18,7 +18,8 @@ std::int64_t tokens_of(const Gpt2Config& c, const SessionOptions& options) {
   throw Error(code, "batch: " + what);
 }
 
-// The token that a sequence is classified by: the rightmost one that is no padding, or the first.
+}  // namespace
+
 std::int64_t deciding_token(const Gpt2Config& c, const Batch& batch, std::int64_t b) {
   const std::int64_t begin = batch.starts[static_cast<std::size_t>(b)];
   std::int64_t t = begin + batch.length(b) - 1;
@@ -27,8 +28,6 @@ std::int64_t deciding_token(const Gpt2Config& c, const Batch& batch, std::int64_
     --t;
   return t;
 }
-
-}  // namespace
 
 Gpt2Session::Gpt2Session(const Gpt2Model& model, const SessionOptions& options)
     : model_(model),

@@ -16,6 +16,9 @@ struct Gpt2Outputs {
   std::span<const std::int64_t> vocabulary_rows{};  // ascending token indices of the batch
 };
 
+/// The token that sequence b is classified by: the rightmost one that is no padding, or the first.
+std::int64_t deciding_token(const Gpt2Config& c, const Batch& batch, std::int64_t b);
+
 /// Runs one GPT-2: owns the scratch memory and the threads. Not to be used by two threads at once;
 /// any number of sessions share a model. A cache is the caller's.
 class Gpt2Session {

@@ -47,21 +47,21 @@ std::int64_t rows_of(const NamedParameter& p) { return p.shape.size() > 1 ? p.sh
 
 }  // namespace
 
-Optimizer::Optimizer(const TrainableEncoder& encoder, const OptimizerOptions& options)
-    : encoder_(encoder), options_(options) {
-  const std::int64_t bytes = encoder.parameters.bytes();
+Optimizer::Optimizer(const TrainableModel& model, const OptimizerOptions& options)
+    : model_(model), options_(options) {
+  const std::int64_t bytes = model.bytes();
   const bool adamw = options.kind == OptimizerKind::kAdamW;
   if (adamw || options.momentum != 0) first_ = Block(bytes);
   if (adamw) second_ = Block(bytes);
   std::int64_t rows = 1;
-  for (const NamedParameter& p : encoder.tensors) rows = std::max(rows, rows_of(p));
+  for (const NamedParameter& p : model.tensors) rows = std::max(rows, rows_of(p));
   row_sums_ = Block(rows * static_cast<std::int64_t>(sizeof(double)));
 }
 
 double Optimizer::gradient_norm(const Context& ctx, const float* gradients) {
   auto* sums = reinterpret_cast<double*>(row_sums_.data());
   double total = 0;
-  for (const NamedParameter& p : encoder_.tensors) {
+  for (const NamedParameter& p : model_.tensors) {
     const std::int64_t rows = rows_of(p), width = p.elements() / std::max<std::int64_t>(rows, 1);
     const float* g = gradients + p.offset;
     parallel_for(ctx.threads, rows, kGrain / (width + 1) + 1,
@@ -87,8 +87,8 @@ double Optimizer::step(const Context& ctx, const float* gradients, double learni
   const double limit = options_.max_grad_norm;
   const auto scale = static_cast<float>(limit > 0 ? std::min(1.0, limit / (norm + 1e-6)) : 1);
   ++steps_;
-  float* parameters = encoder_.parameters->word.data;
-  for (const NamedParameter& p : encoder_.tensors) {
+  float* parameters = model_.floats();
+  for (const NamedParameter& p : model_.tensors) {
     const bool decays = p.decay || options_.decay_groups == DecayGroups::kEverything;
     const double decay = decays ? options_.weight_decay : 0;
     const auto slice = [&](auto args, const auto& run) {

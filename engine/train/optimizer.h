@@ -5,7 +5,7 @@
 
 #include "engine/core/context.h"
 #include "engine/core/memory.h"
-#include "engine/models/encoder_parameters.h"
+#include "engine/models/training.h"
 
 namespace linnet::train {
 
@@ -27,8 +27,8 @@ struct OptimizerOptions {
 /// AdamW and SGD with torch's semantics. State lies in blocks of the parameters' layout.
 class Optimizer {
  public:
-  /// The encoder must outlive it.
-  Optimizer(const TrainableEncoder& encoder, const OptimizerOptions& options);
+  /// The model must outlive it.
+  Optimizer(const TrainableModel& model, const OptimizerOptions& options);
 
   /// One step with the gradients in the parameters' layout. Returns their norm before clipping: the
   /// root of the sum of squares in double, rows as in a row reduction and added in order. Throws
@@ -49,7 +49,7 @@ class Optimizer {
  private:
   double gradient_norm(const Context& ctx, const float* gradients);
 
-  const TrainableEncoder& encoder_;
+  const TrainableModel& model_;
   OptimizerOptions options_;
   std::int64_t steps_ = 0;
   Block first_, second_;  // exp_avg or the momentum buffer; exp_avg_sq

@@ -52,21 +52,21 @@ std::int64_t total_of(const TrainerOptions& o, std::int64_t steps_per_epoch) {
 TrainingSize pass_size(const TrainerOptions& o, std::int64_t longest) {
   const std::int64_t tokens =
       std::max(std::min(o.tokens_per_pass, o.batch_size * longest), longest);
-  return {tokens, std::min(o.batch_size, tokens), longest};
+  return {tokens, std::min(o.batch_size, tokens), longest, o.recompute};
 }
 
 }  // namespace
 
-Trainer::Trainer(TrainableEncoder& encoder, const kernels::KernelTable& kernels, int threads,
+Trainer::Trainer(TrainableModel& model, const kernels::KernelTable& kernels, int threads,
                  Examples examples, const TrainerOptions& options)
-    : encoder_(encoder),
+    : model_(model),
       examples_(std::move(examples)),
       options_(checked(options, examples_)),
       steps_per_epoch_(divided_up(examples_.size(), options.batch_size * options.accumulation)),
       total_steps_(total_of(options, steps_per_epoch_)),
       longest_(longest_of(examples_)),
-      training_(encoder, kernels, threads, pass_size(options, longest_)),
-      optimizer_(encoder, options.optimizer) {
+      training_(model.training(kernels, threads, pass_size(options, longest_))),
+      optimizer_(model, options.optimizer) {
   schedule_.kind = options.schedule;
   schedule_.total = total_steps_;
   schedule_.warmup = static_cast<std::int64_t>(
@@ -78,12 +78,11 @@ Trainer::Trainer(TrainableEncoder& encoder, const kernels::KernelTable& kernels,
     std::iota(begin, begin + examples_.length(i), 0);
   }
   const Batch all{examples_.tokens, positions, examples_.types, examples_.starts};
-  const EncoderConfig& c = encoder.config();
-  check(all, {c.vocab_size, c.positions, c.token_types});
-  EncoderTargets targets;
+  check(all, model.limits());
+  TrainingTargets targets;
   targets.labels = examples_.labels;
   targets.values = examples_.values;
-  check_targets(encoder.description, all, targets);
+  model.check_targets(all, targets);
 }
 
 // Fisher and Yates with counter-based numbers: a function of seed and epoch.
@@ -127,7 +126,7 @@ double Trainer::run(const Part& part, const LabelCounts& divisors) {
   pass.smoothing = options_.label_smoothing;
   pass.probabilities = options_.dropout;
   pass.dropout = {options_.seed, static_cast<std::uint32_t>(optimizer_.steps()), part.samples};
-  return training_.accumulate({part.tokens, part.positions, part.types, part.starts}, pass);
+  return training_->accumulate({part.tokens, part.positions, part.types, part.starts}, pass);
 }
 
 double Trainer::run_range(std::int64_t begin, std::int64_t end, double divisor) {
@@ -155,7 +154,7 @@ StepResult Trainer::step() {
   const std::int64_t whole = options_.batch_size * options_.accumulation;
   const std::int64_t begin = step % steps_per_epoch_ * whole;
   const std::int64_t end = std::min(begin + whole, examples_.size());
-  training_.clear_gradients();
+  training_->clear_gradients();
   StepResult result;
   if (options_.normalization == LossNormalization::kTokens) {
     result.loss = run_range(begin, end, static_cast<double>(end - begin));
@@ -166,7 +165,7 @@ StepResult Trainer::step() {
       result.loss += run_range(from, to, static_cast<double>((to - from) * parts));
     }
   }
-  training_.join_gradients();
+  training_->join_gradients();
   for (std::int64_t i = begin; i < end; ++i) {
     result.tokens += examples_.length(order_[static_cast<std::size_t>(i)]);
   }
@@ -176,7 +175,7 @@ StepResult Trainer::step() {
   }
   result.learning_rate = options_.learning_rate * schedule_.factor(step);
   result.gradient_norm =
-      optimizer_.step(training_.context(), training_.gradients(), result.learning_rate);
+      optimizer_.step(training_->context(), training_->gradients(), result.learning_rate);
   result.step = step + 1;
   return result;
 }

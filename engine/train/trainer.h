@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/models/encoder_training.h"
+#include "engine/models/training.h"
 #include "engine/train/optimizer.h"
 #include "engine/train/schedule.h"
 
@@ -36,7 +36,8 @@ struct TrainerOptions {
   double label_smoothing = 0;
   LossNormalization normalization = LossNormalization::kTokens;
   std::uint64_t seed = 42;
-  EncoderDropout dropout;
+  DropoutProbabilities dropout;
+  Recompute recompute = Recompute::kNo;
   /// Activations are kept for this many tokens at a time, at least the longest example. Results do
   /// not depend on it.
   std::int64_t tokens_per_pass = 4096;
@@ -53,9 +54,9 @@ struct StepResult {
 /// and the number of the step: order of examples and dropout come from counters.
 class Trainer {
  public:
-  /// The encoder must outlive it. Throws kInvalidArgument for options out of range, for no example,
+  /// The model must outlive it. Throws kInvalidArgument for options out of range, for no example,
   /// and for labels that the head does not have.
-  Trainer(TrainableEncoder& encoder, const kernels::KernelTable& kernels, int threads,
+  Trainer(TrainableModel& model, const kernels::KernelTable& kernels, int threads,
           Examples examples, const TrainerOptions& options);
 
   std::int64_t steps_per_epoch() const { return steps_per_epoch_; }
@@ -65,11 +66,11 @@ class Trainer {
     return static_cast<double>(steps()) / static_cast<double>(steps_per_epoch_);
   }
   bool finished() const { return steps() >= total_steps_; }
-  std::int64_t activation_bytes() const { return training_.activation_bytes(); }
+  std::int64_t activation_bytes() const { return training_->activation_bytes(); }
 
   StepResult step();
 
-  TrainableEncoder& encoder() { return encoder_; }
+  TrainableModel& model() { return model_; }
   Optimizer& optimizer() { return optimizer_; }
 
  private:
@@ -86,12 +87,12 @@ class Trainer {
   /// Sequences [begin, end) of the epoch's order, in passes of tokens_per_pass.
   double run_range(std::int64_t begin, std::int64_t end, double divisor);
 
-  TrainableEncoder& encoder_;
+  TrainableModel& model_;
   Examples examples_;
   TrainerOptions options_;
   std::int64_t steps_per_epoch_, total_steps_, longest_;
   Schedule schedule_;
-  EncoderTraining training_;
+  std::unique_ptr<ModelTraining> training_;
   Optimizer optimizer_;
   std::vector<std::int64_t> order_;  // of the epoch
   std::int64_t order_epoch_ = -1;

@@ -110,9 +110,6 @@ void forward(const ForwardOptions& options) {
     throw Error(ErrorCode::kInvalidArgument, "chunks are for models with a key/value cache");
   }
   const bool labels = options.labels == WithLabels::kYes;
-  if (gpt2 && labels) {
-    throw Error(ErrorCode::kUnsupported, "labels: the loss of a GPT-2 is not computed");
-  }
   const bool sentence = checkpoint.directory().open("modules.json").has_value();
   OutputTensors out;
   if (labels) forward_labels(checkpoint, options, inputs, out);

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <vector>
 
-#include "engine/models/encoder_training.h"
+#include "engine/models/load_trainable.h"
 #include "tools/forward/padded_batch.h"
 #include "weights/base/error.h"
 #include "weights/base/text.h"
@@ -62,11 +62,11 @@ struct Labels {
     }
     labels = integers(file, prefix + "labels");
     const bool per_token = head == HeadKind::kTokenClassification || head == HeadKind::kMaskedLm ||
-                           head == HeadKind::kPreTraining;
+                           head == HeadKind::kCausalLm || head == HeadKind::kPreTraining;
     if (per_token) keep_real_tokens(file, prefix, batch);
   }
 
-  EncoderTargets targets() const { return {labels, values, {starts, ends}, next_sentence}; }
+  TrainingTargets targets() const { return {labels, values, {starts, ends}, next_sentence}; }
 
  private:
   void keep_real_tokens(const Safetensors& file, const std::string& prefix,
@@ -98,11 +98,12 @@ TrainingSize size_of(const std::vector<PaddedBatch>& batches) {
   return size;
 }
 
-void write_gradients(const std::string& path, EncoderTraining& training, double loss) {
+void write_gradients(const std::string& path, const TrainableModel& model, ModelTraining& training,
+                     double loss) {
   training.join_gradients();
   OutputTensors out;
   out.add("loss", {}, {static_cast<float>(loss)});
-  for (const NamedParameter& p : training.encoder().tensors) {
+  for (const NamedParameter& p : model.tensors) {
     const float* g = training.gradients() + p.offset;
     out.add("grad." + p.name, p.shape, std::vector<float>(g, g + p.elements()));
   }
@@ -113,7 +114,7 @@ void write_gradients(const std::string& path, EncoderTraining& training, double 
 
 void forward_labels(const weights::Checkpoint& checkpoint, const ForwardOptions& options,
                     const Safetensors& inputs, OutputTensors& out) {
-  const TrainableEncoder encoder = load_trainable_encoder(checkpoint, options.load);
+  const auto model = load_trainable(checkpoint, options.load);
   const std::vector<std::string> prefixes = batch_prefixes(inputs);
   if (!options.gradients.empty() && prefixes.size() != 1) {
     throw Error(ErrorCode::kInvalidArgument, options.inputs + ": has " +
@@ -122,20 +123,19 @@ void forward_labels(const weights::Checkpoint& checkpoint, const ForwardOptions&
   }
   std::vector<PaddedBatch> batches;
   for (const std::string& prefix : prefixes) batches.emplace_back(inputs, prefix);
-  const EncoderConfig& c = encoder.config();
-  EncoderTraining training(encoder, kernels::make_table(options.load.isa), options.session.threads,
-                           size_of(batches));
+  const auto training = model->training(kernels::make_table(options.load.isa),
+                                        options.session.threads, size_of(batches));
   for (std::size_t i = 0; i < prefixes.size(); ++i) {
-    const Labels labels(inputs, prefixes[i], batches[i], encoder.description.head);
+    const Labels labels(inputs, prefixes[i], batches[i], model->head_kind());
     const Batch batch = batches[i].packed();
-    check(batch, {c.vocab_size, c.positions, c.token_types});
+    check(batch, model->limits());
     TrainingPass pass;
     pass.targets = labels.targets();
-    pass.divisors = check_targets(encoder.description, batch, pass.targets);
+    pass.divisors = model->check_targets(batch, pass.targets);
     const bool wanted = !options.gradients.empty();
-    const double loss = wanted ? training.accumulate(batch, pass) : training.loss(batch, pass);
+    const double loss = wanted ? training->accumulate(batch, pass) : training->loss(batch, pass);
     out.add(prefixes[i] + "loss", {}, {static_cast<float>(loss)});
-    if (wanted) write_gradients(options.gradients, training, loss);
+    if (wanted) write_gradients(options.gradients, *model, *training, loss);
   }
 }
 

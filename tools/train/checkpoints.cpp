@@ -87,7 +87,7 @@ void write_text(const std::string& path, const std::string& text) {
 void write_optimizer(const std::string& path, train::Trainer& trainer) {
   std::vector<weights::TensorToWrite> tensors;
   for (const train::Optimizer::State& state : trainer.optimizer().state()) {
-    for (const NamedParameter& p : trainer.encoder().tensors) {
+    for (const NamedParameter& p : trainer.model().tensors) {
       const std::span floats(state.base + p.offset, static_cast<std::size_t>(p.elements()));
       tensors.push_back(
           {state.name + "." + p.canonical, weights::DType::kF32, p.shape, std::as_bytes(floats)});
@@ -124,7 +124,7 @@ void save_checkpoint(const std::string& output, train::Trainer& trainer, const R
   const std::string path = output + "/" + kPrefix + std::to_string(trainer.steps());
   weights::OutputDirectory directory(path, weights::Existing::kReplace);
   const std::string& to = directory.temporary_path();
-  write_model(to, trainer.encoder(), files.config, files.source);
+  write_model(to, trainer.model(), files.config, files.source);
   write_optimizer(to + "/" + kOptimizer, trainer);
   write_text(to + "/" + kState, state_text(trainer, state));
   write_text(to + "/" + kManifest, manifest_of(to));
@@ -168,7 +168,7 @@ RunState load_state(const std::string& checkpoint, train::Trainer& trainer) {
   const auto file = weights::open_safetensors(weights::Directory(checkpoint), kOptimizer);
   if (!file) throw Error(ErrorCode::kIo, checkpoint + ": has no " + kOptimizer);
   for (const train::Optimizer::State& moments : trainer.optimizer().state()) {
-    for (const NamedParameter& p : trainer.encoder().tensors) {
+    for (const NamedParameter& p : trainer.model().tensors) {
       const std::string name = moments.name + "." + p.canonical;
       const weights::TensorView* tensor = file->find(name);
       if (tensor == nullptr || tensor->dtype != weights::DType::kF32 ||

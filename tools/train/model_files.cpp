@@ -54,14 +54,13 @@ std::string classifier_config(json::Value config, const std::vector<std::string>
   return std::move(out).text() + "\n";
 }
 
-void write_model(const std::string& directory, const TrainableEncoder& encoder,
+void write_model(const std::string& directory, const TrainableModel& model,
                  const std::string& config, const weights::Checkpoint& source) {
   weights::write_file(directory + "/config.json",
                       [&](weights::OutputFile& file) { file.write(config); });
   std::vector<weights::TensorToWrite> tensors;
-  for (const NamedParameter& p : encoder.tensors) {
-    const std::span floats(encoder.parameters->word.data + p.offset,
-                           static_cast<std::size_t>(p.elements()));
+  for (const NamedParameter& p : model.tensors) {
+    const std::span floats(model.floats() + p.offset, static_cast<std::size_t>(p.elements()));
     tensors.push_back({p.canonical, weights::DType::kF32, p.shape, std::as_bytes(floats)});
   }
   // transformers asks for this key.

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/models/encoder_parameters.h"
+#include "engine/models/training.h"
 #include "weights/checkpoint.h"
 
 // A model in training as a directory that every command and transformers can load.
@@ -16,7 +16,7 @@ std::string classifier_config(json::Value config, const std::vector<std::string>
 
 /// Writes config.json, model.safetensors (F32, transformers' names) and the tokenizer's files of
 /// `source` into an existing directory, each atomically.
-void write_model(const std::string& directory, const TrainableEncoder& encoder,
+void write_model(const std::string& directory, const TrainableModel& model,
                  const std::string& config, const weights::Checkpoint& source);
 
 }  // namespace linnet::tools

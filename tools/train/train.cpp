@@ -196,7 +196,7 @@ TrainResult train_classifier(const TrainOptions& options, io::ShowProgress show,
   }
   const std::int64_t count = examples.size();
   train::TrainerOptions trainer_options = options.trainer;
-  trainer_options.dropout = read_dropout(encoder.description, config_document.root());
+  trainer_options.dropout = encoder.dropout(config_document.root());
   train::Trainer trainer(encoder, kernels::make_table(load.isa), options.threads,
                          std::move(examples), trainer_options);
   Run run(options, trainer, {config, source});

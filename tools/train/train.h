@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "engine/models/encoder_parameters.h"
 #include "engine/train/trainer.h"
 #include "tools/cli/log.h"
 #include "tools/io/progress.h"

@@ -5,11 +5,14 @@
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <numeric>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
-#include "engine/models/encoder_training.h"
+#include "engine/models/encoder_session.h"
+#include "engine/models/load_trainable.h"
 #include "tests/support/golden.h"
 
 // The training goldens (train_*): a model, examples, the order of batches, gradients and runs.
@@ -20,10 +23,11 @@ struct TrainingBatch {
   std::vector<std::int32_t> tokens, positions, types;
   std::vector<std::int64_t> starts{0}, labels, span_starts, span_ends;
   std::vector<float> values;
+  std::vector<float> teacher_logits, teacher_hidden;
 
   Batch packed() const { return {tokens, positions, types, starts}; }
-  EncoderTargets targets() const {
-    EncoderTargets t;
+  TrainingTargets targets() const {
+    TrainingTargets t;
     t.labels = labels;
     t.values = values;
     t.spans = {span_starts, span_ends};
@@ -38,7 +42,7 @@ class TrainingCase {
   }
 
   explicit TrainingCase(const std::string& name)
-      : encoder(load_trainable_encoder(weights::Checkpoint(folder(name)), {})),
+      : model(load_trainable(weights::Checkpoint(folder(name)), {})),
         folder_(folder(name)),
         data_(folder_ / "data.safetensors") {
     std::ifstream file(folder_ / "case.json");
@@ -49,9 +53,12 @@ class TrainingCase {
     if (data_.has("data.token_type_ids"))
       types_ = data_.values<std::int64_t>("data.token_type_ids");
     length_ = data_.shape("data.input_ids")[1];
+    if (std::filesystem::exists(folder_ / "teacher")) {
+      teacher_.emplace(load_encoder(weights::Checkpoint(folder_ / "teacher"), {}));
+    }
   }
 
-  TrainableEncoder encoder;
+  std::unique_ptr<TrainableModel> model;
   nlohmann::json json;
 
   const std::filesystem::path& folder() const { return folder_; }
@@ -62,7 +69,9 @@ class TrainingCase {
   }
   TrainingSize size(std::size_t sequences) const {
     const auto B = static_cast<std::int64_t>(sequences);
-    return {B * length_, B, length_};
+    TrainingSize size{B * length_, B, length_};
+    if (teacher_) size.teacher = WithTeacher::kYes;
+    return size;
   }
 
   TrainingBatch batch(const std::vector<std::int64_t>& rows) const {
@@ -90,20 +99,34 @@ class TrainingCase {
         b.labels.push_back(data_.values<std::int64_t>("data.labels")[r]);
       }
     }
+    if (teacher_) ask_teacher(b);
     return b;
   }
 
   TrainingPass pass(const TrainingBatch& b) const {
     TrainingPass pass;
     pass.targets = b.targets();
-    pass.divisors = check_targets(encoder.description, b.packed(), pass.targets);
+    pass.divisors = model->check_targets(b.packed(), pass.targets);
+    if (teacher_) {
+      // The KL of a classifier is alpha_kd beside alpha_ce; that of a language model is alpha_ce.
+      const bool classifier = json.contains("alpha_kd");
+      const std::int64_t D = teacher_->config.D, T = b.packed().T();
+      const std::int64_t rows = classifier ? b.packed().B() : T;
+      const std::int64_t C = static_cast<std::int64_t>(b.teacher_logits.size()) / rows;
+      pass.teacher.logits = {b.teacher_logits.data(), rows, C, C};
+      pass.teacher.hidden = {b.teacher_hidden.data(), T, D, D};
+      pass.teacher.temperature = json["temperature"];
+      pass.teacher.kl = json[classifier ? "alpha_kd" : "alpha_ce"];
+      pass.teacher.hard = json[classifier ? "alpha_ce" : "alpha_mlm"];
+      pass.teacher.cosine = json["alpha_cos"];
+    }
     return pass;
   }
 
   /// Every parameter's floats in the block at `base`, in the order of the names.
   std::vector<float> all(const float* base) const {
     std::vector<float> values;
-    for (const NamedParameter& p : encoder.tensors) {
+    for (const NamedParameter& p : model->tensors) {
       values.insert(values.end(), base + p.offset, base + p.offset + p.elements());
     }
     return values;
@@ -112,7 +135,7 @@ class TrainingCase {
   /// Calls f(parameter, first element, last) for the slices that are not zero_up_to_rounding.
   template <class F>
   void for_each_compared(const F& f) const {
-    for (const NamedParameter& p : encoder.tensors) {
+    for (const NamedParameter& p : model->tensors) {
       bool whole = true;
       for (const auto& zero : json["gradient"]["zero_up_to_rounding"]) {
         if (zero["parameter"] != p.name) continue;
@@ -128,7 +151,7 @@ class TrainingCase {
   void expect_gradients(const float* gradients, const GoldenFile& want) const {
     double greatest = 0;
     std::size_t names = 0;
-    for (const NamedParameter& p : encoder.tensors) {
+    for (const NamedParameter& p : model->tensors) {
       ASSERT_TRUE(want.has("grad." + p.name)) << p.name;
       for (const float v : want.values<float>("grad." + p.name)) {
         greatest = std::max(greatest, std::abs(static_cast<double>(v)));
@@ -150,12 +173,35 @@ class TrainingCase {
   }
 
  private:
+  void ask_teacher(TrainingBatch& b) const {
+    const Batch batch = b.packed();
+    const std::int64_t T = batch.T(), D = teacher_->config.D;
+    const bool sequences = teacher_->head_kind == HeadKind::kSequenceClassification;
+    const std::int64_t rows = sequences ? batch.B() : T,
+                       C = sequences ? teacher_->head.sequence_classifier.N
+                                     : teacher_->head.decoder.N;
+    b.teacher_logits.resize(static_cast<std::size_t>(rows * C));
+    b.teacher_hidden.resize(static_cast<std::size_t>(T * D));
+    std::vector<std::int64_t> every(static_cast<std::size_t>(T));
+    std::iota(every.begin(), every.end(), 0);
+    EncoderOutputs out;
+    out.last_hidden_state = {b.teacher_hidden.data(), T, D, D};
+    const Mat<float> logits{b.teacher_logits.data(), rows, C, C};
+    if (sequences) {
+      out.sequence_logits = logits;
+    } else {
+      out.vocabulary_logits = logits;
+      out.vocabulary_rows = every;
+    }
+    EncoderSession(*teacher_).run(batch, out);
+  }
   bool is_float(const std::string& name) const { return data_.is_float(name); }
 
   std::filesystem::path folder_;
   GoldenFile data_;
   std::vector<std::int64_t> order_, ids_, mask_, types_;
   std::int64_t length_ = 0;
+  std::optional<EncoderModel> teacher_;
 };
 
 }  // namespace linnet::test

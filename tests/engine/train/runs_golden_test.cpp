@@ -18,8 +18,9 @@ struct Run {
 
 std::vector<Run> runs() {
   std::vector<Run> all;
-  for (const char* folder : {"train_bert_seqcls", "train_bert_regression", "train_bert_tokcls",
-                             "train_bert_mlm", "train_distilbert_qa"}) {
+  for (const char* folder :
+       {"train_bert_seqcls", "train_bert_regression", "train_bert_tokcls", "train_bert_mlm",
+        "train_distilbert_qa", "train_gpt2_lm", "train_distil_seqcls", "train_distil_mlm"}) {
     const auto path = TrainingCase::folder(folder) / "case.json";
     if (!std::filesystem::exists(path)) continue;
     std::ifstream file(path);
@@ -50,7 +51,7 @@ class TrainingRun : public testing::TestWithParam<Run> {
   void train(TrainingCase& c, const json& run, const test::GoldenFile& want, Optimizer& optimizer,
              std::size_t from) {
     const auto table = kernels::make_table(kernels::supported_isas().back());
-    EncoderTraining training(c.encoder, table, 2, c.size(8));
+    const auto training = c.model->training(table, 2, c.size(8));
     Schedule schedule;
     schedule.kind = *schedule_of(run.value("schedule", "constant"));
     schedule.warmup = run.value("warmup", 0);
@@ -64,7 +65,7 @@ class TrainingRun : public testing::TestWithParam<Run> {
       ASSERT_NEAR(lr, rates[step], 1e-12 * rates[step] + 1e-18) << step;
       const auto rows = c.batch_order(step);
       const LabelCounts all = c.pass(c.batch(rows)).divisors;
-      training.clear_gradients();
+      training->clear_gradients();
       double loss = 0;
       for (std::size_t part = 0; part < parts; ++part) {
         const auto begin = rows.begin() + static_cast<std::ptrdiff_t>(part * rows.size() / parts);
@@ -74,16 +75,16 @@ class TrainingRun : public testing::TestWithParam<Run> {
         TrainingPass pass = c.pass(batch);
         pass.divisors = tokens ? all : pass.divisors * static_cast<double>(parts);
         pass.smoothing = run.value("label_smoothing", 0.0);
-        loss += training.accumulate(batch.packed(), pass);
+        loss += training->accumulate(batch.packed(), pass);
       }
-      training.join_gradients();
-      const double norm = optimizer.step(training.context(), training.gradients(), lr);
+      training->join_gradients();
+      const double norm = optimizer.step(training->context(), training->gradients(), lr);
       ASSERT_NEAR(loss, losses[step], 1e-4 * std::max(1.0, losses[step])) << step;
       ASSERT_NEAR(norm, norms[step], 1e-3 * std::max(1.0, norms[step])) << step;
     }
     c.for_each_compared([&](const NamedParameter& p, std::int64_t begin, std::int64_t end) {
       const auto values = want.values<float>("final." + p.name);
-      const float* mine = c.encoder.parameters->word.data + p.offset;
+      const float* mine = c.model->floats() + p.offset;
       double worst = 0;
       for (std::int64_t i = begin; i < end; ++i) {
         const double error =
@@ -101,7 +102,7 @@ TEST_P(TrainingRun, HundredSteps) {
   for (const json& run : c.json["runs"]) {
     if (run["name"] != GetParam().name) continue;
     const test::GoldenFile want(c.folder() / "runs" / (GetParam().name + ".safetensors"));
-    Optimizer optimizer(c.encoder, options_of(run));
+    Optimizer optimizer(*c.model, options_of(run));
     train(c, run, want, optimizer, 0);
   }
 }
@@ -119,14 +120,14 @@ TEST_P(Resume, GoesOnFromStep50) {
   const test::GoldenFile want(runs_folder / (GetParam().name + ".safetensors"));
   for (const json& run : c.json["runs"]) {
     if (run["name"] != GetParam().name) continue;
-    Optimizer optimizer(c.encoder, options_of(run));
+    Optimizer optimizer(*c.model, options_of(run));
     const auto fill = [&](const std::string& kind, float* base) {
-      for (const NamedParameter& p : c.encoder.tensors) {
+      for (const NamedParameter& p : c.model->tensors) {
         const auto values = state.values<float>(kind + "." + p.name);
         std::copy(values.begin(), values.end(), base + p.offset);
       }
     };
-    fill("param", c.encoder.parameters->word.data);
+    fill("param", c.model->floats());
     for (const Optimizer::State& s : optimizer.state()) fill(s.name, s.base);
     optimizer.resume_at(50);
     train(c, run, want, optimizer, 50);
@@ -164,20 +165,20 @@ TEST(Optimizer, NamesTheTensorThatIsNotFinite) {
   LINNET_NEEDS(TrainingCase::folder("train_bert_seqcls"));
   TrainingCase c("train_bert_seqcls");
   const auto table = kernels::make_table(kernels::supported_isas().back());
-  EncoderTraining training(c.encoder, table, 1, c.size(8));
-  const auto before = c.all(c.encoder.parameters->word.data);
-  const NamedParameter& broken = c.encoder.tensors[7];
-  training.gradients()[broken.offset + 1] = std::nanf("");
-  Optimizer optimizer(c.encoder, {});
+  const auto training = c.model->training(table, 1, c.size(8));
+  const auto before = c.all(c.model->floats());
+  const NamedParameter& broken = c.model->tensors[7];
+  training->gradients()[broken.offset + 1] = std::nanf("");
+  Optimizer optimizer(*c.model, {});
   try {
-    optimizer.step(training.context(), training.gradients(), 0.1);
+    optimizer.step(training->context(), training->gradients(), 0.1);
     FAIL() << "no error";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::kNumeric);
     EXPECT_EQ(std::string(e.what()),
               "step 1: the gradient of \"" + broken.name + "\" is not finite");
   }
-  EXPECT_EQ(c.all(c.encoder.parameters->word.data), before);
+  EXPECT_EQ(c.all(c.model->floats()), before);
 }
 
 }  // namespace

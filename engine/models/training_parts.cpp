@@ -1,0 +1,91 @@
+#include "engine/models/training_parts.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "engine/ops/add.h"
+
+namespace linnet {
+
+NormRows norm_rows(Layout& l, std::int64_t rows) { return {l.mat(1, rows), l.mat(1, rows)}; }
+
+void clear(const Context& ctx, void* to, std::int64_t bytes) {
+  parallel_for(ctx.threads, bytes, 1 << 20, [&](std::int64_t begin, std::int64_t end, int) {
+    std::memset(static_cast<std::byte*>(to) + begin, 0, static_cast<std::size_t>(end - begin));
+  });
+}
+
+void gather(Mat<float> chosen, Mat<const float> x, std::span<const std::int64_t> rows) {
+  for (std::int64_t r = 0; r < chosen.rows; ++r) {
+    std::copy_n(x.row(rows[static_cast<std::size_t>(r)]), x.cols, chosen.row(r));
+  }
+}
+
+void scatter(Mat<float> d, Mat<const float> chosen, std::span<const std::int64_t> rows) {
+  for (std::int64_t r = 0; r < chosen.rows; ++r) {
+    float* to = d.row(rows[static_cast<std::size_t>(r)]);
+    for (std::int64_t i = 0; i < d.cols; ++i) to[i] += chosen.row(r)[i];
+  }
+}
+
+Mat<float> into_branch(const Context& ctx, Mat<float> d, Mat<float> dropped, const Batch& batch,
+                       const DropoutSite& site, const DropoutStep& step) {
+  if (site.probability == 0) return d;
+  const Mat<float> branch = first(dropped, d.rows, d.cols);
+  std::copy_n(d.data, d.rows * d.cols, branch.data);
+  dropout(ctx, branch, batch, site, step);
+  return branch;
+}
+
+double sequence_loss(const Context& ctx, Mat<float> logits, const CommonConfig& model,
+                     const TrainingPass& pass, Mat<double> row_losses) {
+  const TrainingTargets& t = pass.targets;
+  if (t.values.empty()) {
+    return cross_entropy(ctx, logits, logits, t.labels, {pass.smoothing, pass.divisors.labels},
+                         row_losses);
+  }
+  const bool regression = model.problem_type == ProblemType::kRegression ||
+                          (model.problem_type == ProblemType::kUnset && logits.cols == 1);
+  return (regression ? mean_squared_error : binary_cross_entropy)(logits, logits, t.values,
+                                                                  pass.divisors.labels);
+}
+
+double token_loss(const Context& ctx, Mat<float> logits, HeadKind head, const Batch& batch,
+                  const TrainingPass& pass, Mat<double> row_losses) {
+  if (head == HeadKind::kQuestionAnswering) {
+    return span_cross_entropy(logits, logits, batch, pass.targets.spans, pass.smoothing,
+                              {pass.divisors.starts, pass.divisors.ends});
+  }
+  return cross_entropy(ctx, logits, logits, pass.targets.labels,
+                       {pass.smoothing, pass.divisors.labels}, row_losses);
+}
+
+double distilled_loss(Mat<float> logits, Mat<float> soft, const Teacher& teacher, std::int64_t from,
+                      double rows, FunctionRef<double()> loss_of_labels) {
+  if (teacher.logits.data == nullptr) return loss_of_labels();
+  LINNET_ASSERT(logits.ld == logits.cols && soft.ld == soft.cols);
+  const std::int64_t n = logits.rows * logits.cols;
+  std::copy_n(logits.data, n, soft.data);
+  const double kl = distillation(soft, soft, teacher.logits.slice_rows(from, from + logits.rows),
+                                 teacher.temperature, rows);
+  const double hard = loss_of_labels();
+  const auto hard_weight = static_cast<float>(teacher.hard),
+             kl_weight = static_cast<float>(teacher.kl);
+  for (std::int64_t i = 0; i < n; ++i) {
+    logits.data[i] = hard_weight * logits.data[i] + kl_weight * soft.data[i];
+  }
+  return teacher.hard * hard + teacher.kl * kl;
+}
+
+double cosine_loss(const Context& ctx, Mat<float> d, Mat<float> scratch, Mat<const float> hidden,
+                   const TrainingPass& pass) {
+  const Teacher& teacher = pass.teacher;
+  if (teacher.hidden.data == nullptr) return 0;
+  const Mat<float> dcosine = first(scratch, d.rows, d.cols);
+  const double loss =
+      cosine_distance(dcosine, hidden, teacher.hidden, pass.divisors.tokens / teacher.cosine);
+  add(ctx, d, dcosine);
+  return loss;
+}
+
+}  // namespace linnet

@@ -1,0 +1,65 @@
+#pragma once
+
+#include "engine/core/function_ref.h"
+#include "engine/core/layout.h"
+#include "engine/models/training.h"
+#include "engine/ops/layer_norm_bwd.h"
+
+// What the passes of different models have in common.
+//
+//   T tokens   B sequences   R chosen rows   D model width   C classes
+namespace linnet {
+
+/// Places of dropout in a layer; those of the embeddings and of the head belong to layers 0 and
+/// L + 1, layer i to i + 1.
+enum Site : std::uint32_t { kEmbeddings, kProbabilities, kAttentionBranch, kFeedForwardBranch };
+/// The layer of dropout in heads is above all others.
+constexpr std::uint32_t kClassifierSite = 0;
+
+/// Logits over a vocabulary are taken for so many labelled tokens at a time: 512 x 30,522 floats
+/// are 62 MB.
+constexpr std::int64_t kVocabularyRows = 512;
+
+/// The first `rows` rows of a matrix's memory, `cols` wide.
+inline Mat<float> first(Mat<float> m, std::int64_t rows, std::int64_t cols) {
+  return {m.data, rows, cols, cols};
+}
+
+/// mean and rstd of up to so many rows.
+NormRows norm_rows(Layout& layout, std::int64_t rows);
+
+/// Sets so many bytes to 0, on all threads.
+void clear(const Context& ctx, void* to, std::int64_t bytes);
+
+/// Rows of tokens: chosen[r] = x[rows[r]], and back: d[rows[r]] += chosen[r].
+void gather(Mat<float> chosen, Mat<const float> x, std::span<const std::int64_t> rows);
+void scatter(Mat<float> d, Mat<const float> chosen, std::span<const std::int64_t> rows);
+
+/// The gradient that goes into a branch y + dropout(branch): that of the sum, d [T, D], dropped as
+/// the branch was; in `dropped` where there is dropout.
+Mat<float> into_branch(const Context& ctx, Mat<float> d, Mat<float> dropped, const Batch& batch,
+                       const DropoutSite& site, const DropoutStep& step);
+
+/// The loss of the logits of sequences [B, C]: squares for regression, binary cross-entropy for
+/// several labels at once, else cross-entropy. `logits` becomes its gradient.
+double sequence_loss(const Context& ctx, Mat<float> logits, const CommonConfig& model,
+                     const TrainingPass& pass, Mat<double> row_losses);
+
+/// The loss of the logits of tokens [T, C]: spans of a question answering head, else cross-entropy.
+/// `logits` becomes its gradient.
+double token_loss(const Context& ctx, Mat<float> logits, HeadKind head, const Batch& batch,
+                  const TrainingPass& pass, Mat<double> row_losses);
+
+/// The loss of logits [R, C] of which rows [from, from + R) of the teacher's logits tell more:
+/// hard · loss_of_labels() + kl · KL, the latter divided by `rows`. loss_of_labels() turns `logits`
+/// into their gradient; so does this. `soft` [R, C] is scratch. Without a teacher's logits it is
+/// the loss of the labels.
+double distilled_loss(Mat<float> logits, Mat<float> soft, const Teacher& teacher, std::int64_t from,
+                      double rows, FunctionRef<double()> loss_of_labels);
+
+/// cosine · (1 - cos) of the last hidden states [T, D] and the teacher's; its gradient is added to
+/// d. `scratch` holds [T, D]. 0 without a teacher.
+double cosine_loss(const Context& ctx, Mat<float> d, Mat<float> scratch, Mat<const float> hidden,
+                   const TrainingPass& pass);
+
+}  // namespace linnet
