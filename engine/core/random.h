@@ -24,7 +24,13 @@ constexpr std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> count
 
 /// What random numbers are for: the upper byte of the last counter word; below it the layer (16
 /// bits) and the site in the layer (8 bits).
-enum class RandomPurpose : std::uint32_t { kDropout = 1, kShuffle, kSampling, kInitialisation };
+enum class RandomPurpose : std::uint32_t {
+  kDropout = 1,
+  kShuffle,
+  kSampling,
+  kInitialisation,
+  kMasking
+};
 
 constexpr std::uint32_t random_stream(RandomPurpose purpose, std::int64_t layer,
                                       std::uint32_t site) {

@@ -102,7 +102,10 @@ Mat<float> place_of(const EncoderParameters& p, EncoderField field, std::int64_t
   }
 }
 
-bool is_gamma(EncoderField field) { return field == kTransformNorm; }
+bool is_gamma(EncoderField field) {
+  return field == kEmbeddingNorm || field == kAttentionNorm || field == kOutputNorm ||
+         field == kTransformNorm;
+}
 
 struct HeadOf {
   const weights::TensorRule& rule;
@@ -190,6 +193,7 @@ TrainableEncoder load_trainable_encoder(const weights::Checkpoint& checkpoint,
                                         const TrainableOptions& trainable) {
   const FloatEnvironment environment;
   const bool initialise = trainable.new_head == NewHead::kInitialise;
+  const bool scratch = trainable.start == Start::kScratch;
   const json::Value config = trainable.config.value_or(checkpoint.config());
   EncoderDescription d = describe_encoder(config, options.head);
   std::vector<weights::TensorRule> rules = d.rules;
@@ -199,7 +203,12 @@ TrainableEncoder load_trainable_encoder(const weights::Checkpoint& checkpoint,
       rule.presence = weights::Presence::kOptional;
     }
   }
-  weights::NameMap map = weights::map_names(checkpoint, rules, d.spelling, options.unexpected);
+  if (scratch && d.sinusoidal_positions) {
+    throw Error(ErrorCode::kUnsupported,
+                "config.json: sinusoidal_pos_embds is not supported in training from scratch");
+  }
+  const weights::NameMap map =
+      map_parameters(checkpoint, rules, d.spelling, options.unexpected, trainable.start);
   const TiedDecoder tie = tie_of(d, map);
   TrainableEncoder t(std::move(d), tie);
   t.warnings = map.warnings;
@@ -212,13 +221,20 @@ TrainableEncoder load_trainable_encoder(const weights::Checkpoint& checkpoint,
     if (field == kDecoder && t.tied == TiedDecoder::kYes) continue;
     if (is_second_bias_name(rules, map, i)) continue;
     places[i] = {.to = place_of(*t.parameters, field, rule.layer).data,
-                 .may_be_new = initialise && HeadOf{rule}.is_new_possible(),
+                 .may_be_new = scratch || (initialise && HeadOf{rule}.is_new_possible()),
                  .deviation = rule.decay ? deviation : 0,
                  .constant = is_gamma(field) ? 1.0f : 0.0f,
                  .layer = layer_of({rule}, t.config().layers())};
   }
   read_parameters(t, checkpoint, rules, map, t.description.spelling.prefixes.front(), places,
                   trainable.seed);
+  if (scratch) {
+    t.warnings.clear();  // that every tensor is new has been asked for
+    const std::int64_t padding = t.description.common.pad_token_id;
+    if (padding < t.config().vocab_size) {
+      std::fill_n(t.parameters->word.row(padding), t.config().D, 0.0f);
+    }
+  }
   return t;
 }
 

@@ -65,7 +65,8 @@ class TrainableEncoder : public TrainableModel {
 };
 
 /// Throws as load_encoder() does. New weights of a head are N(0, initializer_range²), new biases 0,
-/// new LayerNorms the identity, as transformers initialises them; `warnings` name them.
+/// new LayerNorms the identity, as transformers initialises them; `warnings` name those that are
+/// new beside a checkpoint's. From scratch all are, and the padding row of the words is 0.
 TrainableEncoder load_trainable_encoder(const weights::Checkpoint& checkpoint,
                                         const LoadOptions& options,
                                         const TrainableOptions& trainable = {});

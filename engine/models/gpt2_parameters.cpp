@@ -1,6 +1,7 @@
 // Dimension key: E model width, I feed-forward width, V vocabulary, C labels.
 #include "engine/models/gpt2_parameters.h"
 
+#include <cmath>
 #include <string>
 
 #include "engine/core/float_environment.h"
@@ -86,6 +87,14 @@ std::int64_t layer_of(const weights::TensorRule& rule, std::int64_t layers) {
   }
 }
 
+bool is_gamma(Gpt2Field field) { return field == kLn1 || field == kLn2 || field == kLnF; }
+
+// New weights that end on the residual stream are smaller, so that it keeps its size over 2·L sums.
+double share_of(Gpt2Field field, std::int64_t layers) {
+  const bool ends = field == kAttnProj || field == kMlpProj;
+  return ends ? 1 / std::sqrt(2 * static_cast<double>(layers)) : 1;
+}
+
 TiedHead tie_of(const std::vector<weights::TensorRule>& rules, const weights::NameMap& map) {
   for (std::size_t i = 0; i < rules.size(); ++i) {
     if (rules[i].field != static_cast<std::int32_t>(kLmHead)) continue;
@@ -160,6 +169,7 @@ TrainableGpt2 load_trainable_gpt2(const weights::Checkpoint& checkpoint, const L
                                   const TrainableOptions& trainable) {
   const FloatEnvironment environment;
   const bool initialise = trainable.new_head == NewHead::kInitialise;
+  const bool scratch = trainable.start == Start::kScratch;
   const json::Value json = trainable.config.value_or(checkpoint.config());
   const Gpt2Config c = Gpt2Config::from_json(json);
   const HeadKind head = options.head.value_or(c.common.head);
@@ -171,7 +181,8 @@ TrainableGpt2 load_trainable_gpt2(const weights::Checkpoint& checkpoint, const L
     }
   }
   const weights::NameSpelling spelling = gpt2_spelling();
-  const weights::NameMap map = weights::map_names(checkpoint, rules, spelling, options.unexpected);
+  const weights::NameMap map =
+      map_parameters(checkpoint, rules, spelling, options.unexpected, trainable.start);
   TrainableGpt2 t(c, head, tie_of(rules, map));
   t.warnings = map.warnings;
   const double deviation = read_number(json, "initializer_range", 0.02);
@@ -182,12 +193,13 @@ TrainableGpt2 load_trainable_gpt2(const weights::Checkpoint& checkpoint, const L
     if (rule.presence == weights::Presence::kUnused) continue;
     if (field == kLmHead && t.tied == TiedHead::kYes) continue;
     places[i] = {.to = place_of(*t.parameters, field, rule.layer).data,
-                 .may_be_new = initialise && rule.scope == weights::Scope::kHead,
-                 .deviation = rule.decay ? deviation : 0,
-                 .constant = 0,
+                 .may_be_new = scratch || (initialise && rule.scope == weights::Scope::kHead),
+                 .deviation = rule.decay ? deviation * share_of(field, c.n_layer) : 0,
+                 .constant = is_gamma(field) ? 1.0f : 0.0f,
                  .layer = layer_of(rule, c.n_layer)};
   }
   read_parameters(t, checkpoint, rules, map, spelling.prefixes.front(), places, trainable.seed);
+  if (scratch) t.warnings.clear();  // that every tensor is new has been asked for
   return t;
 }
 

@@ -64,8 +64,9 @@ class TrainableGpt2 : public TrainableModel {
 /// Classes of the head's logits. Throws kUnsupported for a head without a loss.
 std::int64_t gpt2_classes(const Gpt2Config& c, HeadKind head);
 
-/// Throws as load_gpt2() does. New weights of a head are N(0, initializer_range²), new biases 0, as
-/// transformers initialises them; `warnings` name them.
+/// Throws as load_gpt2() does. New weights are N(0, initializer_range²), those of c_proj divided by
+/// √(2·n_layer), new biases 0 and LayerNorms the identity, as transformers initialises them;
+/// `warnings` name those that are new beside a checkpoint's.
 TrainableGpt2 load_trainable_gpt2(const weights::Checkpoint& checkpoint, const LoadOptions& options,
                                   const TrainableOptions& trainable = {});
 

@@ -41,6 +41,21 @@ void fill_normal(float* to, std::int64_t n, double deviation, std::uint64_t seed
 
 }  // namespace
 
+weights::NameMap map_parameters(const weights::Checkpoint& checkpoint,
+                                std::span<const weights::TensorRule> rules,
+                                const weights::NameSpelling& spelling,
+                                weights::Unexpected unexpected, Start start) {
+  if (start == Start::kCheckpoint) {
+    return weights::map_names(checkpoint, rules, spelling, unexpected);
+  }
+  weights::NameMap map;
+  map.tensors.resize(rules.size());
+  for (const weights::TensorRule& rule : rules) {
+    map.ties.push_back(rule.tied_to.empty() ? weights::Tie::kNone : weights::Tie::kStandsIn);
+  }
+  return map;
+}
+
 void read_parameters(TrainableModel& model, const weights::Checkpoint& checkpoint,
                      std::span<const weights::TensorRule> rules, const weights::NameMap& map,
                      const std::string& prefix, std::span<const ParameterPlace> places,

@@ -18,6 +18,13 @@ struct ParameterPlace {
   std::int64_t layer = 0;   // as in NamedParameter
 };
 
+/// The map of a checkpoint's tensors to the rules; from scratch, a map without any tensor, in which
+/// tied rules have others to stand in.
+weights::NameMap map_parameters(const weights::Checkpoint& checkpoint,
+                                std::span<const weights::TensorRule> rules,
+                                const weights::NameSpelling& spelling,
+                                weights::Unexpected unexpected, Start start);
+
 /// Reads every tensor to its place, names it in model.tensors and warns of those that are new.
 /// `prefix` is the base model's in files of transformers. Throws kFormat for a tensor that is
 /// missing and may not be new, kNumeric for one that is not finite.

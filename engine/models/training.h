@@ -165,8 +165,12 @@ class TrainableModel {
 /// What is done about tensors of the head, the pooler included, that a checkpoint does not have.
 enum class NewHead { kRefuse, kInitialise };
 
+/// Whether training begins with a checkpoint's weights, or with new ones for its config.json.
+enum class Start { kCheckpoint, kScratch };
+
 struct TrainableOptions {
   NewHead new_head = NewHead::kRefuse;
+  Start start = Start::kCheckpoint;
   std::uint64_t seed = 0;               // of new weights
   std::optional<json::Value> config{};  // in place of the checkpoint's config.json
 };
