@@ -150,7 +150,7 @@ def summary_text(latency, cold):
     rows = []
     for ours in [n for n, backend in table.BACKENDS.items() if backend.engine == "linnet"]:
         collected = _cell_ratios(latency, ours) | _cold_ratios(cold, ours)
-        goals = table.GOALS.get(table.BACKENDS[ours].precision, {})
+        goals = table.GOALS.get(ours, {})
         for what, values in collected.items():
             if values:
                 value = geomean(values) if what.endswith("geomean") else min(values)

@@ -70,18 +70,22 @@ BACKENDS = {
 TOLERANCE = {"fp32": 1e-4, "bf16": 0.2, "int8": 0.3}
 
 
-# What linnet wants to reach; the words are those of the report's summary.
-GOALS = {"fp32": {
-    "full length, geomean": 1.05, "full length, worst cell": 0.95, "1x16, geomean": 1.1,
-    "ragged against CTranslate2, worst": 1.3, "ragged against the fastest other, worst": 2.2,
-    "cold start, worst": 3.0, "peak memory at 1x16, worst": 1.0,
-}, "bf16": {
-    "full length, geomean": 1.05, "ragged against the fastest other, worst": 2.2,
-    "cosine, worst": 0.99996,
-}, "int8": {
+_INT8 = {
     "full length, geomean": 1.07, "full length, worst cell": 0.95, "1x16, geomean": 1.3,
     "ragged against CTranslate2, worst": 2.0, "ragged against the fastest other, worst": 2.0,
     "against dynamic INT8, geomean": 1.5,
+}
+
+# What linnet's backends want to reach; the words are those of the report's summary.
+GOALS = {"linnet_fp32": {
+    "full length, geomean": 1.05, "full length, worst cell": 0.95, "1x16, geomean": 1.1,
+    "ragged against CTranslate2, worst": 1.3, "ragged against the fastest other, worst": 2.2,
+    "cold start, worst": 3.0, "peak memory at 1x16, worst": 1.0,
+}, "linnet_bf16": {
+    "full length, geomean": 1.05, "ragged against the fastest other, worst": 2.2,
+    "cosine, worst": 0.99996,
+}, "linnet_int8": _INT8, "linnet_int8_attention": _INT8 | {
+    "full length, geomean": 1.15, "full length, worst cell": 1.0,
 }}
 
 
