@@ -179,7 +179,8 @@ TrainResult train_classifier(const TrainOptions& options, io::ShowProgress show,
   LoadOptions load = options.load;
   load.head = HeadKind::kSequenceClassification;
   TrainableEncoder encoder = load_trainable_encoder(
-      from, load, {NewHead::kInitialise, options.trainer.seed, config_document.root()});
+      from, load,
+      {NewHead::kInitialise, Start::kCheckpoint, options.trainer.seed, config_document.root()});
   for (const std::string& warning : encoder.warnings) log.warning(warning);
 
   const tokenizer::Tokenizer tokenizer = load_tokenizer(source.directory());
