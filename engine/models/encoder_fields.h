@@ -63,12 +63,4 @@ inline EncoderField bias_of(EncoderField weight) {
   return static_cast<EncoderField>(static_cast<std::int32_t>(weight) + 1);
 }
 
-/// The fields of a packed layer that follow its weights.
-inline EncoderField scale_of(EncoderField packed) {
-  return static_cast<EncoderField>(static_cast<std::int32_t>(packed) + 1);
-}
-inline EncoderField factors_of(EncoderField packed) {
-  return static_cast<EncoderField>(static_cast<std::int32_t>(packed) + 2);
-}
-
 }  // namespace linnet

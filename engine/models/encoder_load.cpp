@@ -9,8 +9,8 @@
 #include "engine/core/math.h"
 #include "engine/models/bert_config.h"
 #include "engine/models/distilbert_config.h"
-#include "engine/models/encoder_fill.h"
 #include "engine/models/linear_units.h"
+#include "engine/models/parameter_fill.h"
 #include "weights/base/error.h"
 #include "weights/base/text.h"
 #include "weights/number_formats.h"
@@ -39,12 +39,7 @@ struct Places {
   Places(Layout& l, const EncoderDescription& d, const kernels::KernelTable& kernels,
          LinearKind kind, PackedWeights packed_weights) {
     const EncoderConfig& c = d.config;
-    const auto layer_linear = [&](EncoderField packed, std::int64_t layer, std::int64_t N,
-                                  std::int64_t K) {
-      const auto at = d.packed.find({packed, layer});
-      return at == d.packed.end() ? LinearPlace(l, kernels, kind, N, K)
-                                  : place_of_packed(l, at->second, packed_weights, N, K);
-    };
+    const UnitPlacer units(d, kernels, kind, packed_weights);
     if (d.packed_words) word_scale = l.mat(1, c.vocab_size).data;
     positions = l.mat(c.positions, c.D);
     types = l.mat(c.token_types, c.D);
@@ -52,11 +47,11 @@ struct Places {
     for (std::int64_t i = 0; i < c.layers(); ++i) {
       const std::int64_t A = c.heads[static_cast<std::size_t>(i)] * c.head_width;
       LayerPlaces& p = layers.emplace_back();
-      p.qkv = layer_linear(kPackedQkv, i, 3 * A, c.D);
-      p.attention_output = layer_linear(kPackedAttentionOutput, i, c.D, A);
+      p.qkv = units.place(l, kPackedQkv, i, 3 * A, c.D);
+      p.attention_output = units.place(l, kPackedAttentionOutput, i, c.D, A);
       p.attention_norm = NormPlace(l, c.D);
-      p.intermediate = layer_linear(kPackedIntermediate, i, c.F, c.D);
-      p.output = layer_linear(kPackedOutput, i, c.D, c.F);
+      p.intermediate = units.place(l, kPackedIntermediate, i, c.F, c.D);
+      p.output = units.place(l, kPackedOutput, i, c.D, c.F);
       p.output_norm = NormPlace(l, c.D);
     }
     for (const weights::TensorRule& rule : d.rules) {
@@ -100,60 +95,29 @@ void fill_sinusoidal(Mat<float> table) {
   }
 }
 
-// Word embeddings are read row by row: from the file itself where it holds aligned floats, else
-// from a copy.
-Mat<const float> word_table(const TensorView& tensor, Block& copy) {
-  const std::int64_t rows = tensor.shape[0], cols = tensor.shape[1];
-  const bool aligned = std::bit_cast<std::uintptr_t>(tensor.bytes.data()) % alignof(float) == 0;
-  if (tensor.dtype == weights::DType::kF32 && aligned) {
-    return {reinterpret_cast<const float*>(tensor.bytes.data()), rows, cols, cols};
-  }
-  copy = Block(rows * cols * static_cast<std::int64_t>(sizeof(float)));
-  auto* floats = reinterpret_cast<float*>(copy.data());
-  weights::to_f32(floats, tensor.bytes.data(), tensor.dtype, rows * cols);
-  return {floats, rows, cols, cols};
-}
-
 void fill_embeddings(EncoderModel& m, const EncoderDescription& d, const Places& p,
-                     const EncoderTensors& tensors, EncoderFiller& fill) {
-  const TensorView& words = *tensors.find(kWordEmbeddings);
-  fill.check_finite(words);
+                     const ModelTensors& tensors, ParameterFiller& fill) {
   if (d.sinusoidal_positions && tensors.find(kPositionEmbeddings) == nullptr) {
     fill_sinusoidal(p.positions);
   }
   fill.vector(p.positions.data, kPositionEmbeddings);
   fill.vector(p.types.data, kTypeEmbeddings);
   fill.norm(p.embedding_norm, kEmbeddingNorm);
-  if (d.packed_words) {
-    m.weights.embeddings.word_s8 = {reinterpret_cast<const std::int8_t*>(words.bytes.data()),
-                                    words.shape[0], words.shape[1], words.shape[1]};
-    fill.row_scales(p.word_scale);
-    m.weights.embeddings.word_scale = p.word_scale;
-  } else {
-    m.weights.embeddings.word = word_table(words, m.word_embeddings);
-  }
+  fill.words(d, m.weights.embeddings, p.word_scale, m.word_embeddings);
   m.weights.embeddings.position = p.positions;
   if (d.config.token_types > 0) m.weights.embeddings.type = p.types;
   m.weights.embedding_norm = p.embedding_norm.view(d.config.layer_norm_eps);
-  m.checkpoint.release(words);
 }
 
 void fill_layers(EncoderModel& m, const EncoderDescription& d, const Places& p,
-                 EncoderFiller& fill) {
-  const auto linear = [&](const LinearPlace& place, EncoderField packed,
-                          std::span<const EncoderField> fields, std::int64_t layer) {
-    return d.packed.contains({packed, layer}) ? fill.packed(place, packed, fields, layer)
-                                              : fill.stacked(place, fields, layer);
-  };
+                 ParameterFiller& fill) {
   for (std::int64_t i = 0; i < m.config.layers(); ++i) {
     const LayerPlaces& place = p.layers[static_cast<std::size_t>(i)];
-    const Linear qkv = linear(place.qkv, kPackedQkv, std::array{kQuery, kKey, kValue}, i);
-    const Linear attention_output =
-        linear(place.attention_output, kPackedAttentionOutput, std::array{kAttentionOutput}, i);
+    const Linear qkv = fill.unit(d, place.qkv, kPackedQkv, i);
+    const Linear attention_output = fill.unit(d, place.attention_output, kPackedAttentionOutput, i);
     fill.norm(place.attention_norm, kAttentionNorm, i);
-    const Linear intermediate =
-        linear(place.intermediate, kPackedIntermediate, std::array{kIntermediate}, i);
-    const Linear output = linear(place.output, kPackedOutput, std::array{kOutput}, i);
+    const Linear intermediate = fill.unit(d, place.intermediate, kPackedIntermediate, i);
+    const Linear output = fill.unit(d, place.output, kPackedOutput, i);
     fill.norm(place.output_norm, kOutputNorm, i);
     const float eps = m.config.layer_norm_eps;
     m.weights.layers.push_back({qkv, attention_output, place.attention_norm.view(eps), intermediate,
@@ -175,8 +139,8 @@ Block dequantized_rows(const EmbeddingTables& tables) {
 }
 
 // The bias of the vocabulary head under its own name, or under its older one.
-void fill_decoder(const EncoderModel& m, const Places& p, const EncoderTensors& tensors,
-                  EncoderFiller& fill) {
+void fill_decoder(const EncoderModel& m, const Places& p, const ModelTensors& tensors,
+                  ParameterFiller& fill) {
   const TensorView* decoder = tensors.find(kDecoder);
   const TensorView& source = decoder != nullptr ? *decoder : *tensors.find(kWordEmbeddings);
   if (decoder != nullptr) fill.check_finite(*decoder);
@@ -197,8 +161,8 @@ void fill_decoder(const EncoderModel& m, const Places& p, const EncoderTensors& 
   fill.vector(p.decoder.bias, own ? kDecoderBias : kPredictionBias);
 }
 
-void fill_head(EncoderModel& m, const Places& p, const EncoderTensors& tensors,
-               EncoderFiller& fill) {
+void fill_head(EncoderModel& m, const Places& p, const ModelTensors& tensors,
+               ParameterFiller& fill) {
   const bool bert = m.common.model_type == "bert";
   m.head.pooler_activation = bert ? kernels::Activation::kTanh : kernels::Activation::kRelu;
   if ((tensors.find(kPooler) == nullptr) != (tensors.find(kPoolerBias) == nullptr)) {
@@ -248,29 +212,6 @@ void lock_parameters(const EncoderModel& m) {
   }
 }
 
-// A weight that is in the file as floats although linnet.json has it in INT8: which one counts?
-void refuse_both(const weights::Checkpoint& checkpoint, const weights::Manifest& manifest) {
-  for (const auto& [name, tensor] : manifest.tensors) {
-    if (tensor.kept != weights::Kept::kQuantized) continue;
-    const TensorView* found = checkpoint.find(name);
-    if (found == nullptr || !weights::is_float(found->dtype)) continue;
-    throw Error(ErrorCode::kFormat, checkpoint.directory().name() + ": tensor " + quote(name) +
-                                        " is there as " + weights::name(found->dtype) +
-                                        ", and in INT8 as part of layer " + quote(tensor.layer));
-  }
-}
-
-// The number formats of a quantised model are those of its file.
-void check_options_of_quantized(const weights::Checkpoint& checkpoint, const LoadOptions& options) {
-  const auto refuse = [&](const char* what) {
-    throw Error(ErrorCode::kInvalidArgument,
-                checkpoint.directory().name() + ": is quantised already: " + what);
-  };
-  if (options.precision == Precision::kInt8) refuse("its own INT8 is used, ask for no other");
-  if (options.precision == Precision::kBfloat16) refuse("there is no BF16 in it");
-  if (options.backend == Backend::kOneDnn) refuse("its layers are computed by linnet only");
-}
-
 }  // namespace
 
 EncoderDescription describe_encoder(json::Value config, std::optional<HeadKind> head) {
@@ -292,6 +233,16 @@ EncoderDescription describe_encoder(json::Value config, std::optional<HeadKind> 
     throw Error(ErrorCode::kUnsupported, "config.json: model_type " + quote(d.common.model_type) +
                                              ", expected \"bert\" or \"distilbert\"");
   }
+  d.vocab_size = d.config.vocab_size;
+  d.positions = d.config.positions;
+  d.layers = d.config.layers();
+  d.width = d.config.D;
+  d.layer_units = {{kPackedQkv, {kQuery, kKey, kValue}},
+                   {kPackedAttentionOutput, {kAttentionOutput}},
+                   {kPackedIntermediate, {kIntermediate}},
+                   {kPackedOutput, {kOutput}}};
+  d.words = kWordEmbeddings;
+  d.words_scale = kWordEmbeddingsScale;
   return d;
 }
 
@@ -306,14 +257,10 @@ std::int64_t parameter_bytes(const EncoderDescription& description,
 EncoderDescription describe_encoder(const weights::Checkpoint& checkpoint,
                                     std::optional<HeadKind> head) {
   EncoderDescription d = describe_encoder(checkpoint.config(), head);
-  const auto manifest = weights::read_manifest(checkpoint.directory());
-  if (manifest && manifest->quantization) {
-    apply_quantized_layers(d, *manifest);
-    refuse_both(checkpoint, *manifest);
-    if (manifest->quantization->attention == "i8") {
-      check_int8_attention(d.config);
-      d.config.attention = AttentionKind::kInt8;
-    }
+  const auto quantization = read_quantized_layers(d, checkpoint);
+  if (quantization && quantization->attention == "i8") {
+    check_int8_attention(d.config);
+    d.config.attention = AttentionKind::kInt8;
   }
   return d;
 }
@@ -321,11 +268,11 @@ EncoderDescription describe_encoder(const weights::Checkpoint& checkpoint,
 EncoderModel load_encoder(weights::Checkpoint checkpoint, const LoadOptions& options) {
   const FloatEnvironment environment;
   const EncoderDescription d = describe_encoder(checkpoint, options.head);
-  const bool quantized = d.packed_words || !d.packed.empty();
+  const bool quantized = d.is_quantized();
   if (quantized) check_options_of_quantized(checkpoint, options);
   weights::NameMap map = weights::map_names(checkpoint, d.rules, d.spelling, options.unexpected);
   warn_of_rounding(map);
-  const EncoderTensors tensors(d, map.tensors);
+  const ModelTensors tensors(d, map.tensors);
 
   EncoderModel m{.checkpoint = std::move(checkpoint),
                  .common = d.common,
@@ -348,7 +295,7 @@ EncoderModel load_encoder(weights::Checkpoint checkpoint, const LoadOptions& opt
   Layout layout(m.parameters.data());
   const Places places(layout, d, m.kernels, linear_kind(options.precision, m.backend),
                       options.packed_weights);
-  EncoderFiller fill(m, tensors, options);
+  ParameterFiller fill({m.checkpoint, m.kernels, m.onednn, m.unaligned}, tensors, options);
   fill_layers(m, d, places, fill);
   fill_embeddings(m, d, places, tensors, fill);
   fill_head(m, places, tensors, fill);

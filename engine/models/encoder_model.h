@@ -1,8 +1,6 @@
 #pragma once
 
-#include <map>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "engine/core/memory.h"
@@ -10,6 +8,7 @@
 #include "engine/models/encoder.h"
 #include "engine/models/encoder_fields.h"
 #include "engine/models/encoder_head.h"
+#include "engine/models/model_description.h"
 #include "engine/models/pack_linear.h"
 #include "weights/checkpoint.h"
 #include "weights/name_map.h"
@@ -53,17 +52,10 @@ struct EncoderModel {
   std::vector<std::string> warnings;
 };
 
-/// What config.json says about an encoder, and the name table that goes with it.
-struct EncoderDescription {
-  CommonConfig common;
+/// What config.json says about an encoder.
+struct EncoderDescription : ModelDescription {
   EncoderConfig config;
-  HeadKind head;
-  std::vector<weights::TensorRule> rules;
-  weights::NameSpelling spelling;
   bool sinusoidal_positions = false;  // a missing position table is computed
-  /// The layers that are in INT8 in the file, by LinearUnit::packed and LinearUnit::layer.
-  std::map<std::pair<EncoderField, std::int64_t>, PackedLayer> packed = {};
-  bool packed_words = false;  // the word embeddings too
 };
 
 /// Throws kUnsupported for a model_type that is not an encoder of ours.

@@ -26,19 +26,26 @@ void attend(const Context& ctx, const Gpt2Config& c, std::int64_t layer, Gpt2Scr
 
 // Pre-norm block: x += attn(ln_1(x)), then x += mlp(ln_2(x)).
 void block(const Context& ctx, const Gpt2Config& c, std::int64_t layer, const Gpt2Block& w,
-           Gpt2Scratch& s, const Batch& batch, const CachePlaces& places) {
+           Gpt2Scratch& s, const Batch& batch, const CachePlaces& places, LayerInputs inputs) {
   const std::int64_t T = batch.T();
   const Mat<float> x = s.x.slice_rows(0, T), h = s.h.slice_rows(0, T);
   const Mat<float> qkv = s.qkv.slice_rows(0, T), ff = s.ff.slice_rows(0, T);
+  const auto show = [&](std::int64_t unit, Mat<const float> read) {
+    if (inputs) inputs(layer, unit, read);
+  };
 
-  layer_norm(ctx, h, x, w.ln_1);                      // h    [T, E]
-  linear(ctx, qkv, h, w.attn_c_attn);                 // qkv  [T, 3E]
-  attend(ctx, c, layer, s, h, qkv, batch, places);    // h    [T, E]
+  layer_norm(ctx, h, x, w.ln_1);  // h    [T, E]
+  show(0, h);
+  linear(ctx, qkv, h, w.attn_c_attn);               // qkv  [T, 3E]
+  attend(ctx, c, layer, s, h, qkv, batch, places);  // h    [T, E]
+  show(1, h);
   linear(ctx, x, h, w.attn_c_proj, {.residual = x});  // x    [T, E]
 
-  layer_norm(ctx, h, x, w.ln_2);                                          // h    [T, E]
+  layer_norm(ctx, h, x, w.ln_2);  // h    [T, E]
+  show(2, h);
   linear(ctx, ff, h, w.mlp_c_fc, {.activation = c.activation_function});  // ff   [T, I]
-  linear(ctx, x, ff, w.mlp_c_proj, {.residual = x});                      // x    [T, E]
+  show(3, ff);
+  linear(ctx, x, ff, w.mlp_c_proj, {.residual = x});  // x    [T, E]
 }
 
 }  // namespace
@@ -51,6 +58,9 @@ Gpt2Scratch::Gpt2Scratch(Layout& layout, const Gpt2Config& c, const kernels::Ker
   attention =
       layout.mat(1, causal_attention_scratch_floats(kernels, threads, longest, c.head_width()));
   linear.bytes = linear_scratch_bytes(kind, threads, tokens, std::max(E, c.n_inner));
+  if (kind == LinearKind::kInt8) {
+    linear.bytes = std::max(linear.bytes, packed_words_scratch_bytes(threads, E));
+  }
   linear.data = layout.mat<std::byte>(1, linear.bytes).data;
   const std::int64_t shared = layout.mark();
   qkv = layout.mat(tokens, 3 * E);
@@ -62,12 +72,14 @@ Gpt2Scratch::Gpt2Scratch(Layout& layout, const Gpt2Config& c, const kernels::Ker
 }
 
 Mat<float> decode(const Context& ctx, const Gpt2Config& c, const Gpt2Weights& w, Gpt2Scratch& s,
-                  const Batch& batch, const CachePlaces& places, HiddenStates hidden_states) {
+                  const Batch& batch, const CachePlaces& places, const Gpt2Observers& observers) {
+  const HiddenStates hidden_states = observers.hidden_states;
   const Mat<float> x = s.x.slice_rows(0, batch.T()), h = s.h.slice_rows(0, batch.T());
   embed(ctx, x, w.embeddings, batch);  // x [T, E]
   for (std::int64_t i = 0; i < c.n_layer; ++i) {
     if (hidden_states) hidden_states(i, x);
-    block(ctx, c, i, w.h[static_cast<std::size_t>(i)], s, batch, places);  // x [T, E]
+    block(ctx, c, i, w.h[static_cast<std::size_t>(i)], s, batch, places,
+          observers.layer_inputs);  // x [T, E]
   }
   if (places.cache != nullptr) {
     for (std::int64_t b = 0; b < batch.B(); ++b) {

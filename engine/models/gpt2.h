@@ -64,10 +64,20 @@ struct CachePlaces {
 /// last one, and after ln_f.
 using HiddenStates = FunctionRef<void(std::int64_t index, Mat<const float> x)>;
 
+/// Called before each linear layer of a block with what it reads, unit being the layer's place in
+/// Gpt2Block: 0 attn_c_attn, 1 attn_c_proj, 2 mlp_c_fc, 3 mlp_c_proj.
+using LayerInputs = FunctionRef<void(std::int64_t layer, std::int64_t unit, Mat<const float> x)>;
+
+struct Gpt2Observers {
+  HiddenStates hidden_states = {};
+  LayerInputs layer_inputs = {};
+};
+
 /// Runs the embeddings, all blocks and ln_f; the hidden states are the returned rows of s.h. Keys
 /// and values of the batch's tokens are appended to the cache, which must have room for them. The
 /// batch has been checked; it has at most the tokens that the scratch was made for.
 Mat<float> decode(const Context& ctx, const Gpt2Config& c, const Gpt2Weights& w, Gpt2Scratch& s,
-                  const Batch& batch, const CachePlaces& places, HiddenStates hidden_states = {});
+                  const Batch& batch, const CachePlaces& places,
+                  const Gpt2Observers& observers = {});
 
 }  // namespace linnet

@@ -58,6 +58,26 @@ enum class Gpt2Field : std::int32_t {
   kClassifierBias,
   kSpan,
   kSpanBias,
+  // Of a quantised model: the layers of linear_units.h in INT8, each with its scales and factors.
+  kWteScale,
+  kPackedAttnC,
+  kPackedAttnCScale,
+  kPackedAttnCFactors,
+  kPackedAttnProj,
+  kPackedAttnProjScale,
+  kPackedAttnProjFactors,
+  kPackedMlpFc,
+  kPackedMlpFcScale,
+  kPackedMlpFcFactors,
+  kPackedMlpProj,
+  kPackedMlpProjScale,
+  kPackedMlpProjFactors,
+  kPackedWte,
+  kPackedWteScale,
+  kPackedWteFactors,
+  kPackedLmHead,
+  kPackedLmHeadScale,
+  kPackedLmHeadFactors,
 };
 
 /// The name table: every tensor of every head, those that `head` does not need as kUnused. Names as

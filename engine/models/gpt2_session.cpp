@@ -29,6 +29,12 @@ std::int64_t deciding_token(const Gpt2Config& c, const Batch& batch, std::int64_
   return t;
 }
 
+std::int64_t session_bytes(const Gpt2Config& config, const kernels::KernelTable& kernels,
+                           const SessionOptions& options, Precision precision) {
+  return Placed<Gpt2Scratch>::count(config, kernels, linear_kind(precision), options.threads,
+                                    tokens_of(config, options), config.n_positions);
+}
+
 Gpt2Session::Gpt2Session(const Gpt2Model& model, const SessionOptions& options)
     : model_(model),
       threads_(options.threads),
@@ -111,7 +117,7 @@ void Gpt2Session::for_each_part(const Batch& batch, const CachePlaces& places,
                                                 static_cast<std::size_t>(part.batch.B()));
     }
     part.hidden = decode(ctx, model_.config, model_.weights, *scratch_, part.batch, mine,
-                         observer_ ? HiddenStates(observe) : HiddenStates());
+                         {observer_ ? HiddenStates(observe) : HiddenStates(), {}});
     use(ctx, part);
     begin += part.batch.T();
     while (first < batch.B() && batch.starts[static_cast<std::size_t>(first) + 1] <= begin) ++first;

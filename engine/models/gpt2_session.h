@@ -19,6 +19,11 @@ struct Gpt2Outputs {
 /// The token that sequence b is classified by: the rightmost one that is no padding, or the first.
 std::int64_t deciding_token(const Gpt2Config& c, const Batch& batch, std::int64_t b);
 
+/// Memory that a session of this model owns, in bytes; a cache is not in it.
+std::int64_t session_bytes(const Gpt2Config& config, const kernels::KernelTable& kernels,
+                           const SessionOptions& options,
+                           Precision precision = Precision::kFloat32);
+
 /// Runs one GPT-2: owns the scratch memory and the threads. Not to be used by two threads at once;
 /// any number of sessions share a model. A cache is the caller's.
 class Gpt2Session {

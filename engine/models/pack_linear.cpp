@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "engine/core/assert.h"
 #include "engine/models/quantize_channels.h"
 #include "weights/number_formats.h"
 
@@ -91,6 +92,45 @@ struct QuantizedRows {
   }
 };
 
+// Weights whose element (n, k) is w[n·stride_n + k·stride_k]; one of the strides is 1.
+struct Strided {
+  const float* w;
+  std::int64_t stride_n, stride_k;
+};
+
+// Room in which each thread quantises one panel of columns; of kInt8.
+class Int8Panels {
+ public:
+  Int8Panels(Threads& threads, LinearKind kind, std::int64_t K)
+      : K_(K),
+        panel_(kernels::kPanelS8 * K),
+        floats_(kind == LinearKind::kInt8 ? threads.count() * panel_ * 4 : 0),
+        bytes_(kind == LinearKind::kInt8 ? threads.count() * panel_ : 0) {}
+
+  // Quantises and packs the columns of one panel, which begins at n.
+  void pack(const kernels::KernelTable& kernels, int thread, const LinearPlace& place,
+            std::int64_t n, const Strided& from) const {
+    const std::int64_t width = std::min(kernels::kPanelS8, place.N - n);
+    const float* rows = from.w + n * from.stride_n;
+    if (from.stride_k != 1) {
+      float* turned = reinterpret_cast<float*>(floats_.data()) + thread * panel_;
+      for (std::int64_t k = 0; k < K_; ++k) {
+        for (std::int64_t i = 0; i < width; ++i) turned[i * K_ + k] = rows[i + k * from.stride_k];
+      }
+      rows = turned;
+    }
+    auto* q = reinterpret_cast<std::int8_t*>(bytes_.data()) + thread * panel_;
+    quantize_channels_s8(q, place.scale + n, rows, width, K_);
+    // Panels stand one after the other.
+    auto* to = reinterpret_cast<std::int8_t*>(place.packed) + n * kernels::column_bytes_s8(K_);
+    kernels.pack_s8(to, q, K_, 1, K_, 0, width);
+  }
+
+ private:
+  std::int64_t K_, panel_;
+  Block floats_, bytes_;  // [threads, 48, K]
+};
+
 }  // namespace
 
 LinearPlace::LinearPlace(Layout& layout, const kernels::KernelTable& kernels, LinearKind layer_kind,
@@ -136,33 +176,36 @@ LinearPlace place_of_packed(Layout& layout, const PackedLayer& layer, PackedWeig
 }
 
 void pack_linear(const kernels::KernelTable& kernels, Threads& threads, const LinearPlace& place,
-                 std::span<const weights::TensorView> parts) {
+                 std::span<const weights::TensorView> parts, Stored stored) {
   const std::int64_t N = place.N, K = place.K;
-  Block staged, quantised;
-  const float* rows = weights_of(threads, place, parts, staged);
-  if (place.kind == LinearKind::kInt8) quantised = Block(N * K);
-  auto* w = reinterpret_cast<std::int8_t*>(quantised.data());
+  LINNET_ASSERT(stored == Stored::kOutIn || parts.size() == 1);
+  Block staged;
+  const float* w = weights_of(threads, place, parts, staged);
+  const std::int64_t stride_n = stored == Stored::kOutIn ? K : 1;
+  const std::int64_t stride_k = stored == Stored::kOutIn ? 1 : N;
   const std::int64_t step = column_step(kernels, place.kind);
-  parallel_for(threads, (N + step - 1) / step, 1, [&](std::int64_t begin, std::int64_t end, int) {
-    const std::int64_t n_begin = begin * step, n_end = std::min(end * step, N);
-    switch (place.kind) {
-      case LinearKind::kFloat32:
-        return kernels.gemm_f32.pack(reinterpret_cast<float*>(place.packed), rows, K, 1, N, K,
-                                     n_begin, n_end);
-      case LinearKind::kBfloat16:
-        return kernels.pack_bf16(reinterpret_cast<std::uint16_t*>(place.packed), rows, K, 1, K,
-                                 n_begin, n_end);
-      case LinearKind::kInt8:
-        quantize_channels_s8(w + n_begin * K, place.scale + n_begin, rows + n_begin * K,
-                             n_end - n_begin, K);
-        return kernels.pack_s8(reinterpret_cast<std::int8_t*>(place.packed), w, K, 1, K, n_begin,
-                               n_end);
-      case LinearKind::kOneDnnFloat32:
-      case LinearKind::kOneDnnBfloat16:
-      case LinearKind::kOneDnnInt8:
-        return;  // pack_in_onednn()
-    }
-  });
+  const Int8Panels panels(threads, place.kind, K);
+  parallel_for(threads, (N + step - 1) / step, 1,
+               [&](std::int64_t begin, std::int64_t end, int thread) {
+                 const std::int64_t n_begin = begin * step, n_end = std::min(end * step, N);
+                 switch (place.kind) {
+                   case LinearKind::kFloat32:
+                     return kernels.gemm_f32.pack(reinterpret_cast<float*>(place.packed), w,
+                                                  stride_n, stride_k, N, K, n_begin, n_end);
+                   case LinearKind::kBfloat16:
+                     return kernels.pack_bf16(reinterpret_cast<std::uint16_t*>(place.packed), w,
+                                              stride_n, stride_k, K, n_begin, n_end);
+                   case LinearKind::kInt8:
+                     for (std::int64_t n = n_begin; n < n_end; n += step) {
+                       panels.pack(kernels, thread, place, n, {w, stride_n, stride_k});
+                     }
+                     return;
+                   case LinearKind::kOneDnnFloat32:
+                   case LinearKind::kOneDnnBfloat16:
+                   case LinearKind::kOneDnnInt8:
+                     return;  // pack_in_onednn()
+                 }
+               });
 }
 
 Linear pack_in_onednn(OneDnnLayers& onednn, Threads& threads, const LinearPlace& place,

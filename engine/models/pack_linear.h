@@ -60,10 +60,14 @@ LinearPlace place_of_packed(Layout& layout, const PackedLayer& layer, PackedWeig
 /// Bytes of the packed weights [N, K] of kInt8.
 std::int64_t packed_bytes_s8(std::int64_t N, std::int64_t K);
 
-/// Packs the weights [N, K] of a layer, given as float tensors [n_i, K] one below the other; of
-/// kInt8 after quantize_channels_s8().
+/// How a checkpoint stores the weights of a layer: as they are, [N, K], or their transpose, as
+/// GPT-2's Conv1D does.
+enum class Stored { kOutIn, kInOut };
+
+/// Packs the weights [N, K] of a layer, given as float tensors [n_i, K] one below the other, or as
+/// one tensor [K, N]; of kInt8 after quantize_channels_s8().
 void pack_linear(const kernels::KernelTable& kernels, Threads& threads, const LinearPlace& place,
-                 std::span<const weights::TensorView> parts);
+                 std::span<const weights::TensorView> parts, Stored stored = Stored::kOutIn);
 
 /// The same for the kinds that are oneDNN's; the bias must be in its place already.
 Linear pack_in_onednn(OneDnnLayers& onednn, Threads& threads, const LinearPlace& place,

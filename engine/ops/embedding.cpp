@@ -1,6 +1,44 @@
 #include "engine/ops/embedding.h"
 
+#include <algorithm>
+#include <cstring>
+
 namespace linnet {
+namespace {
+
+// Row n of packed weights [N, K] as floats times its scale, padded_k(K) of them: kernels::PackS8Fn.
+void unpack_row(float* to, const Linear& w, std::int64_t n) {
+  const std::int64_t first = n / kernels::kPanelS8 * kernels::kPanelS8;
+  const std::int64_t pitch = std::min(kernels::kPanelS8, (w.N - first + 15) / 16 * 16);
+  const std::byte* panel = w.packed + first * kernels::column_bytes_s8(w.K) + 4 * pitch;
+  for (std::int64_t k = 0; k < kernels::padded_k(w.K); k += 4) {
+    std::int8_t q[4];
+    std::memcpy(q, panel + k * pitch + 4 * (n - first), 4);
+    for (std::int64_t j = 0; j < 4; ++j) to[k + j] = static_cast<float>(q[j]) * w.scale[n];
+  }
+}
+
+// x = (word + type) + position for one token, its word from a packed layer. `room` has two rows.
+void embed_packed(const Context& ctx, const Linear& words, kernels::EmbedRowsArgs a, float* room) {
+  constexpr std::int32_t kFirst = 0;
+  const std::int64_t K64 = kernels::padded_k(words.K);
+  unpack_row(room, words, *a.tokens);
+  a.word = room;
+  if (words.transform.any()) {
+    kernels::TransformRowsF32Args turn;
+    turn.y = room + K64, turn.ldy = K64;
+    turn.x = room, turn.ldx = K64;
+    turn.M = 1, turn.K = K64;
+    turn.transform = words.transform;
+    ctx.kernels.transform_rows_f32(turn);
+    a.word = turn.y;
+  }
+  a.ld_word = K64;
+  a.tokens = &kFirst;
+  ctx.kernels.embed_rows(a);
+}
+
+}  // namespace
 
 void embed(const Context& ctx, Mat<float> x, const EmbeddingTables& w, const Batch& batch) {
   LINNET_ASSERT(x.rows == batch.T());
@@ -14,13 +52,22 @@ void embed(const Context& ctx, Mat<float> x, const EmbeddingTables& w, const Bat
   }
   all.type = w.type.data, all.ld_type = w.type.ld;
   all.position = w.position.data, all.ld_position = w.position.ld;
-  parallel_for(ctx.threads, x.rows, grain, [&](std::int64_t begin, std::int64_t end, int) {
+  const bool packed = w.word_packed.packed != nullptr;
+  LINNET_ASSERT(!packed ||
+                ctx.scratch.bytes >= packed_words_scratch_bytes(ctx.threads.count(), x.cols));
+  parallel_for(ctx.threads, x.rows, grain, [&](std::int64_t begin, std::int64_t end, int thread) {
     kernels::EmbedRowsArgs a = all;
     a.y = x.row(begin), a.M = end - begin;
     a.tokens = batch.tokens.data() + begin;
     a.types = batch.types.empty() ? nullptr : batch.types.data() + begin;
     a.positions = batch.positions.data() + begin;
-    ctx.kernels.embed_rows(a);
+    if (!packed) return ctx.kernels.embed_rows(a);
+    float* const room = reinterpret_cast<float*>(ctx.scratch.data) +
+                        thread * 2 * kernels::padded_k(w.word_packed.K);
+    for (a.M = 1; begin < end; ++begin, a.y += x.ld, ++a.tokens, ++a.positions) {
+      embed_packed(ctx, w.word_packed, a, room);
+      if (a.types != nullptr) ++a.types;
+    }
   });
 }
 

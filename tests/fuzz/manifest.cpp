@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "engine/models/gpt2_model.h"
 #include "engine/models/linear_units.h"
 #include "weights/base/error.h"
 
@@ -16,9 +17,30 @@ Manifest read(std::string_view text) {
       linnet::json::parse(text, "linnet.json", linnet::json::kConfigBytes).root());
 }
 
-// A BERT that the layers may or may not belong to.
+const linnet::kernels::KernelTable& table() {
+  static const auto reference = linnet::kernels::make_table(linnet::kernels::Isa::kReference);
+  return reference;
+}
+
+// A GPT-2 that the layers may or may not belong to.
+void apply_to_gpt2(const Manifest& manifest) {
+  static const auto document = linnet::json::parse(
+      R"({"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "n_embd": 48, "n_head": 3,
+          "vocab_size": 211, "n_layer": 2, "n_positions": 40})",
+      "config.json", linnet::json::kConfigBytes);
+  linnet::Gpt2Description description = linnet::describe_gpt2(document.root());
+  try {
+    apply_quantized_layers(description, manifest);
+  } catch (const linnet::Error&) {
+    return;
+  }
+  parameter_bytes(description, table(), linnet::Precision::kFloat32, linnet::PackedWeights::kCopy);
+}
+
+// A BERT that they may or may not belong to.
 void apply(const Manifest& manifest) {
   if (!manifest.quantization) return;
+  apply_to_gpt2(manifest);
   static const auto document = linnet::json::parse(
       R"({"model_type": "bert", "architectures": ["BertModel"], "hidden_size": 48, "vocab_size": 211,
           "intermediate_size": 100, "num_attention_heads": 3, "num_hidden_layers": 2,
@@ -31,8 +53,7 @@ void apply(const Manifest& manifest) {
     return;
   }
   // What fits has a size that can be added up.
-  parameter_bytes(description, linnet::kernels::make_table(linnet::kernels::Isa::kReference),
-                  linnet::Precision::kFloat32, linnet::Backend::kLinnet,
+  parameter_bytes(description, table(), linnet::Precision::kFloat32, linnet::Backend::kLinnet,
                   linnet::PackedWeights::kCopy);
 }
 
