@@ -167,14 +167,15 @@ void check_layers(json::Value root, const Manifest& manifest) {
   for (const auto& [name, tensor] : manifest.tensors) quantized += tensor.kept == Kept::kQuantized;
   for (const auto& [name, layer] : manifest.layers) {
     std::int64_t rows = 0;
+    const std::size_t of_rows = layer.transposed ? 1 : 0, of_columns = 1 - of_rows;
     for (const std::string& part : layer.of) {
       const auto at = manifest.tensors.find(part);
       const bool fits = at != manifest.tensors.end() && at->second.kept == Kept::kQuantized &&
                         at->second.layer == name && at->second.shape.size() == 2 &&
-                        at->second.shape[1] == layer.K && at->second.shape[0] <= layer.N - rows &&
-                        parts.insert(part).second;
+                        at->second.shape[of_columns] == layer.K &&
+                        at->second.shape[of_rows] <= layer.N - rows && parts.insert(part).second;
       if (!fits) root.fail("layer " + quote(name) + " is not made of " + quote(part));
-      rows += at->second.shape[0];
+      rows += at->second.shape[of_rows];
     }
     if (rows != layer.N) {
       root.fail("layer " + quote(name) + " has " + std::to_string(layer.N) + " rows, its weights " +

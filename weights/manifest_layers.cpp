@@ -61,6 +61,10 @@ ManifestLayer read_layer(json::Value value) {
   if (layer.of.empty()) value.at("of").fail("is empty");
   if (const auto rotation = value.find_non_null("rotation")) read_rotation(*rotation, layer);
   layer.factors = value.at("input_factors").boolean();
+  if (const auto transposed = value.find_non_null("transposed")) {
+    layer.transposed = transposed->boolean();
+    if (layer.transposed && layer.of.size() != 1) transposed->fail("is for one weight");
+  }
   if (layer.format == LayerFormat::kRows &&
       (layer.n != 0 || layer.factors || layer.of.size() != 1)) {
     value.fail("i8_rows has one weight and neither rotation nor factors");
@@ -92,7 +96,9 @@ void write_layers(json::Writer& out, const ManifestLayers& layers) {
       out.begin_object().key("n").integer(layer.n).key("thirds").boolean(layer.thirds);
       out.key("in_lane").boolean(layer.in_lane).end_object();
     }
-    out.key("input_factors").boolean(layer.factors).end_object();
+    out.key("input_factors").boolean(layer.factors);
+    if (layer.transposed) out.key("transposed").boolean(true);
+    out.end_object();
   }
   out.end_object();
 }

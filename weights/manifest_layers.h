@@ -26,7 +26,8 @@ struct ManifestLayer {
   std::vector<std::string> of;  // our names of the weights of the source
   std::int32_t n = 0;
   bool thirds = false, in_lane = false;
-  bool factors = false;  // NAME.input_factors F32 [K] is there
+  bool factors = false;     // NAME.input_factors F32 [K] is there
+  bool transposed = false;  // the one weight of the source is stored [K, N]
 };
 using ManifestLayers = std::map<std::string, ManifestLayer>;
 

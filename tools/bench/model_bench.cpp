@@ -8,7 +8,7 @@
 #include <memory>
 #include <random>
 
-#include "engine/models/encoder_session.h"
+#include "tools/bench/any_model.h"
 #include "tools/bench/provenance.h"
 #include "tools/bench/samples.h"
 
@@ -50,18 +50,18 @@ class RandomBatch {
   std::vector<std::int64_t> starts_;
 };
 
-void encode(EncoderSession& session, const Batch& batch) {
-  session.for_each_part(batch, [](const Context&, const EncoderSession::Part&) {});
+void encode(AnySession& session, const Batch& batch) {
+  session.run(batch, [](std::int64_t, Mat<const float>) {});
 }
 
 /// The last hidden states of the last sequence of `batch`.
-std::vector<float> last_hidden(EncoderSession& session, const Batch& batch) {
-  const std::int64_t length = batch.length(batch.B() - 1), D = session.model().config.D;
+std::vector<float> last_hidden(AnySession& session, const Batch& batch) {
+  const std::int64_t length = batch.length(batch.B() - 1), D = session.model().width();
   std::vector<float> states(static_cast<std::size_t>(length * D));
-  session.for_each_part(batch, [&](const Context&, const EncoderSession::Part& part) {
-    if (part.first_sequence + part.batch.B() != batch.B()) return;
+  session.run(batch, [&](std::int64_t end, Mat<const float> hidden) {
+    if (end != batch.B()) return;
     for (std::int64_t t = 0; t < length; ++t) {
-      std::memcpy(states.data() + t * D, part.hidden.row(part.hidden.rows - length + t),
+      std::memcpy(states.data() + t * D, hidden.row(hidden.rows - length + t),
                   static_cast<std::size_t>(D) * sizeof(float));
     }
   });
@@ -70,8 +70,8 @@ std::vector<float> last_hidden(EncoderSession& session, const Batch& batch) {
 
 /// The promise, looked at before a speed is shown: a sequence alone on one thread gives the bytes
 /// that it gives in the batch on all threads.
-bool same_bits(EncoderSession& session, const RandomBatch& batch) {
-  EncoderSession alone(session.model());
+bool same_bits(AnySession& session, const RandomBatch& batch) {
+  AnySession alone(session.model());
   const std::vector<float> a = last_hidden(session, batch.all()),
                            b = last_hidden(alone, batch.last());
   return std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
@@ -93,7 +93,7 @@ std::vector<double> rates(const Samples& samples, std::int64_t tokens) {
 
 /// A model at one level, and what loading it took.
 struct Loaded {
-  EncoderModel model;
+  std::unique_ptr<AnyModel> model;  // stays where it is
   double load_ns;
   std::int64_t rss_before;
 };
@@ -103,21 +103,22 @@ Loaded load(const ModelBench& bench, Precision precision, kernels::Isa isa, int 
   LoadOptions options;
   options.isa = isa, options.threads = threads, options.precision = precision;
   const double start = nanoseconds();
-  EncoderModel model = load_encoder(weights::Checkpoint(bench.directory, bench.open), options);
+  auto model =
+      std::make_unique<AnyModel>(weights::Checkpoint(bench.directory, bench.open), options);
   return {std::move(model), nanoseconds() - start, before};
 }
 
 /// A model while it is measured.
 struct Runner {
   const Loaded* loaded;
-  std::unique_ptr<EncoderSession> session;
+  std::unique_ptr<AnySession> session;
   Samples samples = {};
 };
 
 Record row_of(const ModelBench& bench, Runner& runner, Runner& first, const RandomBatch& batch,
               int threads, std::int64_t B, std::int64_t S) {
   const Loaded& loaded = *runner.loaded;
-  EncoderSession& session = *runner.session;
+  AnySession& session = *runner.session;
   const Samples& samples = runner.samples;
   Samples per_second;
   per_second.ns = rates(samples, B * S);
@@ -125,10 +126,10 @@ Record row_of(const ModelBench& bench, Runner& runner, Runner& first, const Rand
   const double alike =
       cosine(last_hidden(session, batch.all()), last_hidden(*first.session, batch.all()));
   return {{"model_type", bench.model_name, "model"},
-          {"model_size", loaded.model.parameters.bytes() + loaded.model.word_embeddings.bytes()},
-          {"number_format", name(loaded.model.precision), "precision"},
+          {"model_size", loaded.model->bytes()},
+          {"number_format", name(loaded.model->precision()), "precision"},
           {"backend", "linnet"},
-          {"isa", kernels::name(loaded.model.kernels.isa), "level"},
+          {"isa", kernels::name(loaded.model->isa()), "level"},
           {"n_threads", std::int64_t{threads}, "threads"},
           {"n_batch", B, "batch"},
           {"n_prompt", S, "tokens"},
@@ -164,10 +165,10 @@ void measure(const ModelBench& bench, const std::vector<Loaded>& models, int thr
   SessionOptions options;
   options.threads = threads;
   if (bench.tokens_per_pass > 0) options.tokens_per_pass = bench.tokens_per_pass;
-  const RandomBatch batch(B, S, models.front().model.config.vocab_size);
+  const RandomBatch batch(B, S, models.front().model->vocab_size());
   std::vector<Runner> runners;
   for (const Loaded& loaded : models) {
-    runners.push_back({&loaded, std::make_unique<EncoderSession>(loaded.model, options)});
+    runners.push_back({&loaded, std::make_unique<AnySession>(*loaded.model, options)});
     encode(*runners.back().session, batch.all());  // the first touch of every page
   }
   for (int i = 0; i < bench.repetitions; ++i) {

@@ -27,7 +27,7 @@ struct ModelBench {
 /// "fp32", "bf16", "int8".
 const char* name(Precision precision);
 
-/// A row for each case: the encoder without its head on random ids, tokenization excluded. `done`
+/// A row for each case: the model without its head on random ids, tokenization excluded. `done`
 /// as in run(GemmBench). Throws what loading throws, and kInvalidArgument for a length that the
 /// model does not take.
 std::vector<Record> run(const ModelBench& bench, const std::function<void(std::int64_t)>& done);

@@ -12,12 +12,13 @@ struct RandomModel {
   std::string_view name;
   std::string_view config;  // config.json
 };
-inline constexpr std::array<RandomModel, 3> kRandomModels{{
+inline constexpr std::array<RandomModel, 4> kRandomModels{{
     {"distilbert",
      R"({"architectures": ["DistilBertForSequenceClassification"], "model_type": "distilbert"})"},
     {"bert-base", R"({"architectures": ["BertForSequenceClassification"], "model_type": "bert"})"},
     {"minilm", R"({"architectures": ["BertForSequenceClassification"], "model_type": "bert",
                    "hidden_size": 384, "num_hidden_layers": 6, "intermediate_size": 1536})"},
+    {"gpt2", R"({"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2"})"},
 }};
 
 /// Writes a model directory with the shapes that `config_json` asks for and normally distributed

@@ -66,7 +66,7 @@ constexpr Option kRandom{.name = "random",
                          .kind = Kind::kChoice,
                          .value = "NAME",
                          .help = "model: random weights of this shape instead of a directory.",
-                         .choices = "distilbert|bert-base|minilm"};
+                         .choices = "distilbert|bert-base|minilm|gpt2"};
 constexpr Option kBatchSize{.name = "batch-size",
                             .kind = Kind::kText,
                             .value = "LIST",
@@ -286,8 +286,9 @@ constinit const cli::Command kBench{
     .description =
         "gemm: each product at each level, all levels in turn, with the share that it reaches of "
         "what the machine can do, probed before and after; weights are packed and inputs quantised "
-        "beforehand, the bias is included. model: the encoder on packed batches of random ids, "
-        "without tokenization and head. Lists multiply. Rates are taken at the lower quartile of "
+        "beforehand, the bias is included. model: an encoder or a gpt2 on packed batches of "
+        "random ids, without tokenization and head. Lists multiply. Rates are taken at the lower "
+        "quartile of "
         "the samples: other programs disturb a shared machine, so compare ratios within one run "
         "only. Before a speed is written its result is checked: samples of a product against the "
         "reference level, a sequence alone against the same one in the batch, bit for bit, and "

@@ -38,7 +38,7 @@ constexpr Option kTask{.name = "task",
                        .choices =
                            "feature-extraction|text-classification|token-classification|"
                            "question-answering|fill-mask|multiple-choice|next-sentence|"
-                           "pre-training"};
+                           "pre-training|text-generation"};
 constexpr Option kStrict{.name = "strict",
                          .help = "A tensor that belongs to nothing in this model is an error."};
 constexpr Option kVerify{
@@ -86,6 +86,7 @@ std::optional<HeadKind> head(std::string_view task) {
       {"multiple-choice", HeadKind::kMultipleChoice},
       {"next-sentence", HeadKind::kNextSentence},
       {"pre-training", HeadKind::kPreTraining},
+      {"text-generation", HeadKind::kCausalLm},
   };
   for (const auto& [name, kind] : kTasks) {
     if (name == task) return kind;

@@ -72,7 +72,8 @@ constexpr Option kDtype{
     .value = "TYPE",
     .help =
         "What the layers compute in. int8: weights are quantised by output channel while loading, "
-        "activations by row; heads stay in float32.",
+        "activations by row; heads stay in float32, but for the product with the vocabulary of a "
+        "gpt2.",
     .fallback = "float32",
     .choices = "float32|int8"};
 

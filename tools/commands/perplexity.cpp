@@ -1,13 +1,10 @@
-#include <algorithm>
+#include "tools/generate/perplexity.h"
 
-#include "engine/core/math.h"
-#include "engine/generate/likelihood.h"
 #include "tools/cli/exit_code.h"
 #include "tools/cli/signals.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/common.h"
 #include "tools/generate/options.h"
-#include "tools/io/input_stream.h"
 #include "weights/base/error.h"
 #include "weights/base/json_writer.h"
 
@@ -45,96 +42,36 @@ constexpr Option kTokenOutput{
     .value = "FILE",
     .help = "Write an object a line for every token that is scored: index, token, logprob."};
 
-constexpr const Option* kOptions[] = {&kModel,
-                                      &kText,
-                                      &kMaxLength,
-                                      &kStride,
-                                      &kScoreNext,
-                                      &kTokenOutput,
-                                      &kJson,
-                                      &kOutput,
-                                      &kForce,
-                                      &kInvalidUtf8,
-                                      &kNoParseSpecial,
-                                      &kThreads,
-                                      &kIsa,
-                                      &kPrecision,
-                                      &kBackend,
-                                      &kWeights,
-                                      &kMlock,
-                                      &kFollowSymlinks,
-                                      &kNoFollowSymlinks};
+constexpr const Option* kOptions[] = {
+    &kModel,          &kText,    &kMaxLength, &kStride,         &kScoreNext,
+    &kTokenOutput,    &kJson,    &kOutput,    &kForce,          &kInvalidUtf8,
+    &kNoParseSpecial, &kThreads, &kIsa,       &kPrecision,      &tools::kDtype,
+    &kBackend,        &kWeights, &kMlock,     &kFollowSymlinks, &kNoFollowSymlinks};
 
-constexpr std::int64_t kMostBytes = std::int64_t{1} << 31;
-// Windows that go to the model together.
-constexpr std::size_t kWindows = 256;
-
-std::string read_all(const std::string& path) {
-  io::InputStream in(path);
-  std::string text;
-  constexpr std::size_t kPiece = std::size_t{1} << 20;
-  for (std::size_t n = 1; n > 0;) {
-    const std::size_t end = text.size();
-    text.resize(end + kPiece);
-    n = in.read(text.data() + end, kPiece);
-    text.resize(end + n);
-    if (static_cast<std::int64_t>(text.size()) > kMostBytes) {
-      throw Error(ErrorCode::kLimit, path + ": more than " + std::to_string(kMostBytes) + " bytes");
-    }
-  }
-  return text;
-}
-
-struct Result {
-  std::int64_t tokens = 0, windows = 0, scored = 0, max_length = 0, stride = 0;
-  double nll = 0;
-
-  double mean() const { return nll / static_cast<double>(scored); }
-};
-
-Result measure(const cli::Arguments& args, const LanguageModel& model,
-               std::span<const std::int32_t> ids, const io::Sink& tokens_out) {
+tools::Perplexity measure(const cli::Arguments& args, const LanguageModel& model,
+                          std::span<const std::int32_t> ids, const io::Sink& tokens_out) {
   Gpt2Session session(model.gpt2, session_options(args));
   const auto cancel = [] {
     cli::check_interrupt();
     return false;
   };
   session.cancel_when(cancel);
-  Result r;
-  r.tokens = static_cast<std::int64_t>(ids.size());
-  r.max_length = args.maybe_integer(kMaxLength).value_or(model.gpt2.config.n_positions);
-  if (r.max_length > model.gpt2.config.n_positions) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "max-length: found " + std::to_string(r.max_length) + ", the model has " +
-                    std::to_string(model.gpt2.config.n_positions) + " positions");
-  }
-  r.stride = args.maybe_integer(kStride).value_or(std::max<std::int64_t>(1, r.max_length / 2));
-  const auto up_to = args.flag(kScoreNext) ? ScoredUpTo::kNext : ScoredUpTo::kLast;
-  const auto windows = strided_windows(r.tokens, r.max_length, r.stride, up_to);
-  r.windows = static_cast<std::int64_t>(windows.size());
-  Likelihood likelihood(session);
-  for (std::size_t w = 0; w < windows.size(); w += kWindows) {
-    const auto some = std::span(windows).subspan(w, std::min(kWindows, windows.size() - w));
-    likelihood.score(ids, some, [&](std::int64_t, std::int64_t token, double logprob) {
-      ++r.scored;
-      r.nll -= logprob;
-      if (!tokens_out) return;
-      json::Writer out;
-      out.begin_object().key("index").integer(token);
-      out.key("token").integer(ids[static_cast<std::size_t>(token)]);
-      out.key("logprob").float64(logprob).end_object();
-      tokens_out(std::move(out).text() + "\n");
-    });
-  }
-  if (r.scored == 0) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "the text has " + std::to_string(r.tokens) + " tokens, expected at least 2");
-  }
-  return r;
+  tools::PerplexityOptions options;
+  options.max_length = args.maybe_integer(kMaxLength);
+  options.stride = args.maybe_integer(kStride);
+  if (args.flag(kScoreNext)) options.up_to = ScoredUpTo::kNext;
+  if (!tokens_out) return tools::measure_perplexity(session, ids, options);
+  return tools::measure_perplexity(session, ids, options, [&](std::int64_t token, double logprob) {
+    json::Writer out;
+    out.begin_object().key("index").integer(token);
+    out.key("token").integer(ids[static_cast<std::size_t>(token)]);
+    out.key("logprob").float64(logprob).end_object();
+    tokens_out(std::move(out).text() + "\n");
+  });
 }
 
-std::string answer(const cli::Arguments& args, const Result& r) {
-  const double perplexity = math::exp(r.mean());
+std::string answer(const cli::Arguments& args, const tools::Perplexity& r) {
+  const double perplexity = r.value();
   if (!args.flag(kJson)) {
     return "perplexity " + std::to_string(perplexity) + " over " + std::to_string(r.scored) +
            " of " + std::to_string(r.tokens) + " tokens, windows of " +
@@ -154,12 +91,12 @@ int run(const cli::Arguments& args, cli::Console& console) {
   io::check_destination(to);
   const io::Destination tokens_to{std::string(args.text(kTokenOutput)), to.overwrite};
   if (args.given(kTokenOutput)) io::check_destination(tokens_to);
-  const std::string text = read_all(std::string(args.text(kText)));
+  const std::string text = tools::read_text(std::string(args.text(kText)));
   const LanguageModel model = tools::load_language_model(args, console.log);
   tokenizer::EncodeOptions encode = encode_options(args);
   encode.add_special_tokens = false;
   const std::vector<std::int32_t> ids = model.text().encode(text, encode).ids;
-  Result result;
+  tools::Perplexity result;
   if (args.given(kTokenOutput)) {
     io::write_to(tokens_to, console.out,
                  [&](const io::Sink& sink) { result = measure(args, model, ids, sink); });

@@ -47,7 +47,7 @@ constexpr Option kAttention{
     .value = "FORMAT",
     .help =
         "What the attention of the model computes in: exact INT8, which is the default, or FP32, "
-        "the default of --scheme plain.",
+        "the default of --scheme plain, and what a gpt2 has.",
     .choices = "f32|i8"};
 constexpr Option kKeepFp32{
     .name = "keep-fp32",
@@ -55,7 +55,8 @@ constexpr Option kKeepFp32{
     .value = "LAYER",
     .help =
         "A layer that stays in FP32, by the end of its name: 0.intermediate.dense, or "
-        "intermediate.dense for that of every block.",
+        "intermediate.dense for that of every block; wte of a gpt2 whose product with the "
+        "vocabulary is tied to its embeddings.",
     .repeatable = true};
 constexpr Option kReport{
     .name = "report",
@@ -68,11 +69,14 @@ constexpr Option kEvalFile{
     .value = "FILE",
     .help =
         "Score the model before and after on these records: embeddings by their cosine, "
-        "classifications by accuracy where there is a column label. linnet.json keeps it."};
+        "classifications by accuracy where there is a column label, a language model by its "
+        "perplexity, the file being one text. linnet.json keeps it."};
 constexpr Option kMaxDrop{.name = "max-drop",
                           .kind = Kind::kNumber,
                           .value = "X",
-                          .help = "Write nothing if the first score of --eval-file falls by more.",
+                          .help =
+                              "Write nothing if the first score of --eval-file falls by more; a "
+                              "perplexity that grows by more than this share.",
                           .low = 0};
 constexpr Option kAvx2{.name = "avx2", .help = "Accepted: the file is the same for every level."};
 constexpr Option kAvx512{.name = "avx512", .help = "Accepted, as --avx2."};
@@ -118,8 +122,7 @@ int run(const cli::Arguments& args, cli::Console& console) {
   options.open = open_options(args);
   options.scheme = read_scheme(args);
   options.calibration_file = args.maybe(kCalibrationFile);
-  options.int8_attention = args.given(kAttention) ? args.text(kAttention) == "i8"
-                                                  : options.scheme != tools::Scheme::kPlain;
+  if (args.given(kAttention)) options.int8_attention = args.text(kAttention) == "i8";
   options.keep_fp32 = args.list(kKeepFp32);
   options.report = args.flag(kReport);
   options.eval_file = args.maybe(kEvalFile);

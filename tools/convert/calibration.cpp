@@ -87,15 +87,15 @@ compress::Sequences random_of(const tokenizer::Tokenizer& tokenizer, std::int64_
 Calibration calibration_of(const std::optional<std::string>& file,
                            const weights::Directory& directory, const EncoderModel& model,
                            Threads& threads) {
-  if (!file) return random_ids(directory, model, 0);
+  if (!file) return random_ids(directory, model.config.positions, 0);
   const tokenizer::Tokenizer tokenizer = load_tokenizer(directory);
   return {std::filesystem::path(*file).filename().string(),
           sequences_of(*file, tokenizer, model, threads)};
 }
 
-Calibration random_ids(const weights::Directory& directory, const EncoderModel& model,
+Calibration random_ids(const weights::Directory& directory, std::int64_t positions,
                        std::uint64_t seed) {
-  return {"random ids", random_of(load_tokenizer(directory), model.config.positions, seed)};
+  return {"random ids", random_of(load_tokenizer(directory), positions, seed)};
 }
 
 }  // namespace linnet::tools

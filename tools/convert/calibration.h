@@ -24,8 +24,9 @@ Calibration calibration_of(const std::optional<std::string>& file,
                            const weights::Directory& directory, const EncoderModel& model,
                            Threads& threads);
 
-/// Random ids that its tokenizer may give. Throws as calibration_of().
-Calibration random_ids(const weights::Directory& directory, const EncoderModel& model,
+/// Random ids that its tokenizer may give, in sequences of at most so many. Throws as
+/// calibration_of().
+Calibration random_ids(const weights::Directory& directory, std::int64_t positions,
                        std::uint64_t seed);
 
 }  // namespace linnet::tools

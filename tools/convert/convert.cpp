@@ -36,7 +36,7 @@ void write_tensors(const Checkpoint& checkpoint, const std::vector<Transfer>& li
 }
 
 // Reads everything again and compares.
-void verify(const std::string& directory, const EncoderDescription& description,
+void verify(const std::string& directory, const ModelDescription& description,
             const std::vector<Transfer>& list, const weights::Manifest& manifest) {
   const Checkpoint written(directory);
   const auto read = weights::read_manifest(written.directory());
@@ -74,7 +74,7 @@ Conversion convert(const ConvertOptions& options) {
                     ": the directory was converted before; convert what linnet export makes of it");
   }
   check_replaceable(source, options.output, options.existing);
-  const EncoderDescription description = describe_encoder(checkpoint.config(), options.head);
+  const ModelDescription description = describe_model(checkpoint.config(), options.head);
   const weights::NameMap map =
       map_names(checkpoint, description.rules, description.spelling, options.unexpected);
   check_companions(source, description);

@@ -7,6 +7,8 @@
 #include "engine/tasks/embedder.h"
 #include "engine/tasks/embedding_agreement.h"
 #include "engine/tasks/text_classifier.h"
+#include "engine/tasks/text_generator.h"
+#include "tools/generate/perplexity.h"
 #include "tools/io/text_source.h"
 #include "weights/base/error.h"
 #include "weights/base/text.h"
@@ -17,6 +19,8 @@ namespace {
 
 // All pairs of embeddings are compared: 400 MB of cosines for each model, and their ranks.
 constexpr std::size_t kMostEmbeddings = 10'000;
+
+constexpr char kPerplexity[] = "perplexity";
 
 struct Rows {
   std::vector<std::string> texts, pairs, labels;  // pairs, labels: empty, or one a text
@@ -50,6 +54,9 @@ Rows read_rows(const std::string& file) {
   const auto is_full = [&](const std::vector<std::string>& column) {
     return column.empty() || column.size() == rows.texts.size();
   };
+  if (rows.texts.empty()) {
+    throw Error(ErrorCode::kInvalidArgument, printable(file) + ": has no records");
+  }
   if (!is_full(rows.pairs) || !is_full(rows.labels)) {
     throw Error(ErrorCode::kInvalidArgument,
                 printable(file) + ": only some records have a pair or a label");
@@ -85,8 +92,9 @@ std::vector<weights::ManifestQuality> embedding_scores(const EvaluatedModels& mo
   const auto count = static_cast<std::int64_t>(rows.texts.size());
   const EmbeddingAgreement near =
       compare_embeddings({a.values.data(), count, a.D, a.D}, {b.values.data(), count, b.D, b.D});
-  const auto score = [](const char* metric, double after) {
+  const auto score = [&](const char* metric, double after) {
     weights::ManifestQuality quality;
+    quality.rows = count;
     quality.metric = metric;
     quality.before = 1;
     quality.after = after;
@@ -129,6 +137,7 @@ std::vector<weights::ManifestQuality> label_scores(const EvaluatedModels& models
   };
   weights::ManifestQuality quality;
   quality.metric = rows.labels.empty() ? "same label" : "accuracy";
+  quality.rows = static_cast<std::int64_t>(a.size());
   for (std::size_t i = 0; i < a.size(); ++i) {
     quality.before += is_right(i, a[i]);
     quality.after += is_right(i, b[i]);
@@ -138,41 +147,63 @@ std::vector<weights::ManifestQuality> label_scores(const EvaluatedModels& models
   return {quality};
 }
 
+// A text as linnet perplexity reads it.
+weights::ManifestQuality perplexity(const EvaluatedModels& models, const std::string& file) {
+  const auto measured = [&](const std::string& directory) {
+    const LanguageModel model = load_language_model(directory, models.load, models.open);
+    Gpt2Session session(model.gpt2, {.threads = models.load.threads});
+    tokenizer::EncodeOptions encode;
+    encode.add_special_tokens = false;
+    const std::vector<std::int32_t> ids = model.text().encode(read_text(file), encode).ids;
+    return measure_perplexity(session, ids, {});
+  };
+  const Perplexity before = measured(models.before), after = measured(models.after);
+  weights::ManifestQuality quality;
+  quality.metric = kPerplexity;
+  quality.before = before.value();
+  quality.after = after.value();
+  quality.rows = after.scored;
+  return quality;
+}
+
 }  // namespace
 
 std::vector<weights::ManifestQuality> evaluate(const EvaluatedModels& models,
                                                const std::string& file) {
-  const Rows rows = read_rows(file);
-  if (rows.texts.empty()) {
-    throw Error(ErrorCode::kInvalidArgument, printable(file) + ": has no records");
-  }
   const weights::Checkpoint checkpoint(models.before, models.open);
   const HeadKind head = read_common_config(checkpoint.config()).head;
+  const bool gpt2 = is_gpt2(checkpoint.config());
   std::vector<weights::ManifestQuality> quality;
-  if (head == HeadKind::kBase) {
-    quality = embedding_scores(models, rows);
-  } else if (head == HeadKind::kSequenceClassification) {
-    quality = label_scores(models, rows);
+  if (head == HeadKind::kCausalLm) {
+    quality = {perplexity(models, file)};
+  } else if (head == HeadKind::kBase && !gpt2) {
+    quality = embedding_scores(models, read_rows(file));
+  } else if (head == HeadKind::kSequenceClassification && !gpt2) {
+    quality = label_scores(models, read_rows(file));
   } else {
     throw Error(ErrorCode::kUnsupported,
-                "an evaluation file is for embeddings and sequence classification, not for " +
+                "an evaluation file is for embeddings, sequence classification of encoders and "
+                "language models, not for " +
                     std::string(linnet::name(head)));
   }
   const weights::Hash128 hash = weights::hash_file(file);
   for (weights::ManifestQuality& score : quality) {
     score.data = std::filesystem::path(file).filename().string();
     score.data_hash = hash;
-    score.rows = static_cast<std::int64_t>(rows.texts.size());
   }
   return quality;
 }
 
 void check_drop(const std::vector<weights::ManifestQuality>& quality, double most) {
   const weights::ManifestQuality& score = quality.at(0);
-  if (score.before - score.after <= most) return;
+  // A perplexity is the better the lower it is, and has no unit: its growth is what is lost.
+  const bool grows = score.metric == kPerplexity;
+  const double lost = grows ? score.after / score.before - 1 : score.before - score.after;
+  if (lost <= most) return;
   std::ostringstream text;
-  text << score.metric << " on " << score.data << " fell from " << score.before << " to "
-       << score.after << ", more than the " << most << " that may be lost: nothing was written";
+  text << score.metric << " on " << score.data << (grows ? " grew from " : " fell from ")
+       << score.before << " to " << score.after << ", more than the " << most
+       << " that may be lost: nothing was written";
   throw Error(ErrorCode::kInvalidArgument, text.str());
 }
 

@@ -22,12 +22,14 @@ struct EvaluatedModels {
 ///                                   pairs (compare_embeddings)
 ///   a sequence classification       accuracy where the records have labels (a column `label`, with
 ///                                   names or numbers), else the share of labels that stay
+///   a language model                perplexity, the file being one text
 /// Throws kUnsupported for other heads, kInvalidArgument for files without records and for records
 /// that cannot be read.
 std::vector<weights::ManifestQuality> evaluate(const EvaluatedModels& models,
                                                const std::string& file);
 
-/// Throws kInvalidArgument if the first score lost more than `most`.
+/// Throws kInvalidArgument if the first score lost more than `most`; a perplexity by its growth in
+/// shares of what it was.
 void check_drop(const std::vector<weights::ManifestQuality>& quality, double most);
 
 }  // namespace linnet::tools

@@ -25,7 +25,7 @@ using weights::TensorView;
 constexpr char kConfigFile[] = "config.json";
 
 // Original names of the tensors that have the bytes of another one, with the rule of that one.
-std::map<std::string_view, std::string> tied_tensors(const EncoderDescription& description,
+std::map<std::string_view, std::string> tied_tensors(const ModelDescription& description,
                                                      const weights::NameMap& map) {
   std::map<std::string_view, std::string> tied;
   if (!description.common.tie_word_embeddings) return tied;
@@ -89,7 +89,7 @@ void copy_value(json::Writer& out, json::Value value) {
   }
 }
 
-TensorNames::TensorNames(const EncoderDescription& description, const weights::NameMap& map) {
+TensorNames::TensorNames(const ModelDescription& description, const weights::NameMap& map) {
   bool heads = description.head != HeadKind::kBase;
   for (std::size_t i = 0; i < description.rules.size(); ++i) {
     const weights::TensorRule& rule = description.rules[i];
@@ -97,7 +97,7 @@ TensorNames::TensorNames(const EncoderDescription& description, const weights::N
     if (head) heads_.emplace(rule.name, true);
     heads = heads || (head && map.tensors[i] != nullptr);
   }
-  if (heads) prefix_ = description.common.model_type + ".";
+  if (heads) prefix_ = description.spelling.prefixes.front();
 }
 
 std::string TensorNames::of_rule(const std::string& rule) const {
@@ -110,7 +110,7 @@ std::string TensorNames::of(const NameAccount& account) const {
 }
 
 std::map<std::string, ManifestTensor> plan_tensors(const Checkpoint& checkpoint,
-                                                   const EncoderDescription& description,
+                                                   const ModelDescription& description,
                                                    const weights::NameMap& map,
                                                    std::optional<weights::DType> dtype) {
   const TensorNames names(description, map);
@@ -150,7 +150,7 @@ std::vector<Transfer> transfers(const Checkpoint& checkpoint, const weights::Man
   return list;
 }
 
-ManifestFile write_config(const Checkpoint& checkpoint, const EncoderDescription& description,
+ManifestFile write_config(const Checkpoint& checkpoint, const ModelDescription& description,
                           const std::string& directory) {
   if (description.head == read_common_config(checkpoint.config()).head) {
     return copy_file(checkpoint.directory(), kConfigFile, directory);
@@ -163,14 +163,14 @@ ManifestFile write_config(const Checkpoint& checkpoint, const EncoderDescription
   return describe_file(weights::Directory(directory), kConfigFile);
 }
 
-void check_companions(const weights::Directory& directory, const EncoderDescription& description) {
-  if (directory.has("modules.json")) read_sentence_config(directory, description.config.D);
+void check_companions(const weights::Directory& directory, const ModelDescription& description) {
+  if (directory.has("modules.json")) read_sentence_config(directory, description.width);
   if (!has_tokenizer(directory)) return;
   const tokenizer::Tokenizer tokenizer = load_tokenizer(directory);
-  if (tokenizer.vocab_size() > description.config.vocab_size) {
+  if (tokenizer.vocab_size() > description.vocab_size) {
     throw Error(ErrorCode::kFormat,
                 directory.name() + ": the tokenizer has " + std::to_string(tokenizer.vocab_size()) +
-                    " tokens, the model only " + std::to_string(description.config.vocab_size));
+                    " tokens, the model only " + std::to_string(description.vocab_size));
   }
 }
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/models/encoder_model.h"
+#include "engine/models/model_description.h"
 #include "tools/convert/tensors.h"
 #include "weights/checkpoint.h"
 #include "weights/manifest.h"
@@ -19,7 +19,7 @@ inline constexpr char kWeightsFile[] = "model.safetensors";
 /// prefix where something stands on it.
 class TensorNames {
  public:
-  TensorNames(const EncoderDescription& description, const weights::NameMap& map);
+  TensorNames(const ModelDescription& description, const weights::NameMap& map);
   std::string of_rule(const std::string& rule) const;
   std::string of(const weights::NameAccount& account) const;
   /// Of a layer or tensor of the base model that is no rule.
@@ -32,7 +32,7 @@ class TensorNames {
 
 /// What becomes of every tensor: stored in `dtype`, or in its own type without one.
 std::map<std::string, weights::ManifestTensor> plan_tensors(const weights::Checkpoint& checkpoint,
-                                                            const EncoderDescription& description,
+                                                            const ModelDescription& description,
                                                             const weights::NameMap& map,
                                                             std::optional<weights::DType> dtype);
 
@@ -45,11 +45,11 @@ void copy_value(json::Writer& out, json::Value value);
 
 /// config.json as it is, or with the architecture of the task that was asked for.
 weights::ManifestFile write_config(const weights::Checkpoint& checkpoint,
-                                   const EncoderDescription& description,
+                                   const ModelDescription& description,
                                    const std::string& directory);
 
 /// Throws what loading would for the files beside the weights: modules, tokenizer.
-void check_companions(const weights::Directory& directory, const EncoderDescription& description);
+void check_companions(const weights::Directory& directory, const ModelDescription& description);
 
 /// Names, sizes and hashes of the source's files.
 void describe_source(const weights::Checkpoint& checkpoint, const std::vector<std::string>& copied,

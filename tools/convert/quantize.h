@@ -22,7 +22,8 @@ struct QuantizeOptions {
   std::string model, output;
   weights::OpenOptions open;
   Scheme scheme = Scheme::kRotated;
-  bool int8_attention = true;  // the attention of the model in exact INT8 too
+  /// The attention of the model in exact INT8 too: by default for an encoder, unless plain.
+  std::optional<bool> int8_attention;
   /// Lines of text; without them a calibrated scheme takes random ids.
   std::optional<std::string> calibration_file;
   std::vector<std::string> keep_fp32;  // layers, by the end of their names

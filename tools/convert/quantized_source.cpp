@@ -65,6 +65,14 @@ compress::QuantizedLinear rows(const QuantizedSource& source, std::int64_t first
   return part;
 }
 
+void write_floats(const std::vector<float>& values, DType dtype, weights::OutputFile& out) {
+  const auto n = static_cast<std::int64_t>(values.size());
+  std::vector<std::byte> bytes(static_cast<std::size_t>(n * weights::bits(dtype) / 8));
+  weights::convert(bytes.data(), dtype, reinterpret_cast<const std::byte*>(values.data()),
+                   DType::kF32, n);
+  out.write(bytes.data(), bytes.size());
+}
+
 }  // namespace
 
 QuantizedSources quantized_sources(const weights::Checkpoint& checkpoint,
@@ -105,15 +113,24 @@ void write_rows(const QuantizedSource& layer, std::int64_t first_row,
   constexpr std::int64_t kAtOnce = 256;
   Threads threads(1);
   std::vector<float> w;
-  std::vector<std::byte> bytes;
+  if (layer.layer.transposed) {
+    const std::int64_t N = layer.layer.N, K = layer.layer.K;
+    w.resize(static_cast<std::size_t>(N * K));
+    compress::dequantize(threads, w.data(), rows(layer, 0, N));
+    std::vector<float> line(static_cast<std::size_t>(N));
+    for (std::int64_t k = 0; k < K; ++k) {
+      for (std::int64_t n = 0; n < N; ++n) {
+        line[static_cast<std::size_t>(n)] = w[static_cast<std::size_t>(n * K + k)];
+      }
+      write_floats(line, to.dtype, out);
+    }
+    return;
+  }
   for (std::int64_t row = 0; row < to.shape[0]; row += kAtOnce) {
-    const std::int64_t n = std::min(kAtOnce, to.shape[0] - row), K = layer.layer.K;
-    w.resize(static_cast<std::size_t>(n * K));
+    const std::int64_t n = std::min(kAtOnce, to.shape[0] - row);
+    w.resize(static_cast<std::size_t>(n * layer.layer.K));
     compress::dequantize(threads, w.data(), rows(layer, first_row + row, n));
-    bytes.resize(static_cast<std::size_t>(n * K * weights::bits(to.dtype) / 8));
-    weights::convert(bytes.data(), to.dtype, reinterpret_cast<const std::byte*>(w.data()),
-                     DType::kF32, n * K);
-    out.write(bytes.data(), bytes.size());
+    write_floats(w, to.dtype, out);
   }
 }
 

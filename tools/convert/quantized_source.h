@@ -33,7 +33,7 @@ std::pair<const QuantizedSource*, std::int64_t> rows_of(const QuantizedSources& 
                                                         const std::string& name);
 
 /// Writes rows [first_row, first_row + to.shape[0]) as the floats that they stand for (see
-/// compress::dequantize), in the type of `to`.
+/// compress::dequantize), in the type of `to`; or all of a layer whose weight is stored transposed.
 void write_rows(const QuantizedSource& layer, std::int64_t first_row,
                 const weights::TensorHeader& to, weights::OutputFile& out);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "tools/cli/exit_code.h"
 #include "weights/base/json.h"
 
 namespace linnet::tools {
@@ -51,9 +52,15 @@ void write_speculation(json::Writer& out, std::int64_t guessed, std::int64_t acc
 }
 
 LanguageModel load_language_model(const cli::Arguments& args, const cli::Log& log) {
-  LanguageModel model =
-      linnet::load_language_model(std::string(args.text(commands::kModel)),
-                                  commands::load_options(args, log), commands::open_options(args));
+  LoadOptions load = commands::load_options(args, log);
+  if (args.text(kDtype) == "int8") {
+    if (load.precision != Precision::kFloat32) {
+      throw cli::UsageError("--dtype int8 and --precision bf16 contradict each other");
+    }
+    load.precision = Precision::kInt8;
+  }
+  LanguageModel model = linnet::load_language_model(std::string(args.text(commands::kModel)), load,
+                                                    commands::open_options(args));
   for (const std::string& warning : model.gpt2.warnings) log.warning(warning);
   return model;
 }

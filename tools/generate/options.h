@@ -30,6 +30,15 @@ inline constexpr Option kBatch{
     .low = 1,
     .high = 65536};
 
+inline constexpr Option kDtype{
+    .name = "dtype",
+    .kind = Kind::kChoice,
+    .value = "FORMAT",
+    .help =
+        "int8: the layers and the product with the vocabulary in INT8, quantised while loading; "
+        "linnet quantize writes a model that loads so at once.",
+    .choices = "float32|int8"};
+
 constexpr Option number_option(std::string_view name, std::string_view help) {
   Option option{.name = name};
   option.kind = Kind::kNumber;

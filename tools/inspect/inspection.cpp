@@ -2,6 +2,8 @@
 
 #include <functional>
 
+#include "engine/models/encoder_session.h"
+#include "engine/models/gpt2_session.h"
 #include "engine/tasks/embedder.h"
 #include "weights/base/error.h"
 #include "weights/name_map.h"
@@ -9,15 +11,49 @@
 namespace linnet::tools {
 namespace {
 
-EncoderInspection inspect_encoder(const weights::Checkpoint& checkpoint,
-                                  const InspectOptions& options) {
+ModelInspection inspect_encoder(const weights::Checkpoint& checkpoint,
+                                const InspectOptions& options, const kernels::KernelTable& table) {
+  const EncoderDescription d = describe_encoder(checkpoint);
+  ModelInspection found;
+  found.heads = d.config.heads;
+  found.head_width = d.config.head_width;
+  found.feed_forward = d.config.F;
+  found.token_types = d.config.token_types;
+  found.parameter_bytes =
+      parameter_bytes(d, table, Precision::kFloat32, Backend::kLinnet, PackedWeights::kCopy);
+  const auto precision = d.is_quantized() ? Precision::kInt8 : Precision::kFloat32;
+  found.session_bytes = session_bytes(d.config, table, options.session, precision);
+  found.description = d;
+  return found;
+}
+
+ModelInspection inspect_gpt2(const weights::Checkpoint& checkpoint, const InspectOptions& options,
+                             const kernels::KernelTable& table) {
+  const Gpt2Description d = describe_gpt2(checkpoint);
+  const Gpt2Config& c = d.config;
+  ModelInspection found;
+  found.heads.assign(static_cast<std::size_t>(c.n_layer), c.n_head);
+  found.head_width = c.head_width();
+  found.feed_forward = c.n_inner;
+  found.parameter_bytes = parameter_bytes(d, table, Precision::kFloat32, PackedWeights::kCopy);
+  const auto precision = d.is_quantized() ? Precision::kInt8 : Precision::kFloat32;
+  found.session_bytes = session_bytes(c, table, options.session, precision);
+  found.cache_bytes = KvCacheShape{1, c.n_positions, c.n_layer, c.n_embd, c.n_head}.bytes();
+  found.description = d;
+  return found;
+}
+
+ModelInspection inspect_model(const weights::Checkpoint& checkpoint,
+                              const InspectOptions& options) {
   const kernels::KernelTable table = kernels::make_table(options.isa);
-  EncoderInspection found;
-  found.description = describe_encoder(checkpoint.config());
-  const EncoderConfig& config = found.description.config;
-  found.parameter_bytes = parameter_bytes(found.description, table);
-  found.embedding_bytes = config.vocab_size * config.D * static_cast<std::int64_t>(sizeof(float));
-  found.session_bytes = session_bytes(config, table, options.session);
+  ModelInspection found = is_gpt2(checkpoint.config())
+                              ? inspect_gpt2(checkpoint, options, table)
+                              : inspect_encoder(checkpoint, options, table);
+  const ModelDescription& d = found.description;
+  const bool packed = d.tied_unit && d.is_packed(d.tied_unit->packed);
+  const std::int64_t values = packed ? 0 : d.vocab_size * d.width;
+  found.embedding_bytes =
+      d.packed_words ? values : values * static_cast<std::int64_t>(sizeof(float));
   return found;
 }
 
@@ -40,30 +76,29 @@ Inspection inspect(const std::string& directory, const InspectOptions& options) 
   Inspection result{weights::Checkpoint(directory, options.open), {}, {}, {}, {}};
   const weights::Checkpoint& checkpoint = result.checkpoint;
   add(result.warnings, checkpoint.warnings());
-  attempt(result, [&] { result.encoder = inspect_encoder(checkpoint, options); });
+  attempt(result, [&] { result.model = inspect_model(checkpoint, options); });
   const weights::Directory& folder = checkpoint.directory();
   attempt(result, [&] {
     const bool there = has_tokenizer(folder);
     if (there) result.tokenizer = load_tokenizer(folder);
   });
-  if (!result.encoder) return result;
-  EncoderInspection& encoder = *result.encoder;
+  if (!result.model) return result;
+  ModelInspection& model = *result.model;
   attempt(result, [&] {
     weights::NameMap names =
-        map_names(checkpoint, encoder.description.rules, encoder.description.spelling);
+        map_names(checkpoint, model.description.rules, model.description.spelling);
     warn_of_rounding(names);
-    encoder.account = std::move(names.account);
+    model.account = std::move(names.account);
     add(result.warnings, names.warnings);
   });
   attempt(result, [&] {
-    const EncoderConfig& config = encoder.description.config;
+    const ModelDescription& d = model.description;
     if (folder.open("modules.json")) {
-      encoder.sentence = read_sentence_config(folder, config.D);
+      model.sentence = read_sentence_config(folder, d.width);
     }
-    encoder.max_length = effective_max_length(
-        std::nullopt, encoder.sentence.value_or(SentenceConfig{}),
-        result.tokenizer ? result.tokenizer->facts().model_max_length : std::nullopt,
-        config.positions);
+    model.max_length = effective_max_length(
+        std::nullopt, model.sentence.value_or(SentenceConfig{}),
+        result.tokenizer ? result.tokenizer->facts().model_max_length : std::nullopt, d.positions);
   });
   return result;
 }

@@ -4,31 +4,36 @@
 #include <string>
 #include <vector>
 
-#include "engine/models/encoder_model.h"
 #include "engine/models/encoder_session.h"
+#include "engine/models/model_description.h"
 #include "engine/models/sentence_config.h"
 #include "tokenizer/tokenizer.h"
 #include "weights/checkpoint.h"
 
 namespace linnet::tools {
 
-/// What is known of the encoder and its memory once config.json and the headers are read.
-struct EncoderInspection {
-  EncoderDescription description;
+/// What is known of the model and its memory once config.json and the headers are read.
+struct ModelInspection {
+  ModelDescription description;
+  std::vector<std::int64_t> heads;  // of each layer
+  std::int64_t head_width = 0, feed_forward = 0, token_types = 0;
   std::vector<weights::NameAccount> account;  // by original name
   std::optional<SentenceConfig> sentence;     // where there is a modules.json
   std::optional<std::int64_t> max_length;     // of a text, in tokens
   std::int64_t parameter_bytes = 0;           // packed
-  std::int64_t embedding_bytes = 0;           // the word embeddings as F32
+  std::int64_t embedding_bytes = 0;           // the word embeddings, where no packed layer has them
   std::int64_t session_bytes = 0;             // activations, of one session
-  std::int64_t total_bytes() const { return parameter_bytes + embedding_bytes + session_bytes; }
+  std::int64_t cache_bytes = 0;  // keys and values of one sequence, where there are some
+  std::int64_t total_bytes() const {
+    return parameter_bytes + embedding_bytes + session_bytes + cache_bytes;
+  }
 };
 
 /// A model directory seen without reading its weights. What cannot be understood is a problem, and
 /// the rest is shown all the same.
 struct Inspection {
   weights::Checkpoint checkpoint;
-  std::optional<EncoderInspection> encoder;
+  std::optional<ModelInspection> model;
   std::optional<tokenizer::Tokenizer> tokenizer;
   std::vector<std::string> warnings;
   std::vector<std::string> problems;

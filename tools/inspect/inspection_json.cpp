@@ -6,26 +6,26 @@
 namespace linnet::tools {
 namespace {
 
-void write_model(json::Writer& out, const EncoderInspection& encoder) {
-  const EncoderDescription& d = encoder.description;
+void write_model(json::Writer& out, const ModelInspection& found) {
+  const ModelDescription& d = found.description;
   out.key("model").begin_object();
   out.key("type").string(d.common.model_type).key("head").string(name(d.head));
-  out.key("layers").integer(d.config.layers());
-  out.key("width").integer(d.config.D).key("feed_forward").integer(d.config.F);
-  out.key("head_width").integer(d.config.head_width).key("heads").begin_array();
-  for (const std::int64_t heads : d.config.heads) out.integer(heads);
+  out.key("layers").integer(d.layers);
+  out.key("width").integer(d.width).key("feed_forward").integer(found.feed_forward);
+  out.key("head_width").integer(found.head_width).key("heads").begin_array();
+  for (const std::int64_t heads : found.heads) out.integer(heads);
   out.end_array();
-  out.key("vocabulary").integer(d.config.vocab_size);
-  out.key("positions").integer(d.config.positions);
-  out.key("token_types").integer(d.config.token_types);
+  out.key("vocabulary").integer(d.vocab_size);
+  out.key("positions").integer(d.positions);
+  out.key("token_types").integer(found.token_types);
   out.key("labels").begin_array();
   if (d.head != HeadKind::kBase) {
     for (const std::string& label : d.common.labels) out.string(label);
   }
   out.end_array().key("max_length");
-  encoder.max_length ? out.integer(*encoder.max_length) : out.null();
+  found.max_length ? out.integer(*found.max_length) : out.null();
   out.key("embedding_dimensions");
-  encoder.sentence ? out.integer(encoder.sentence->dimensions(d.config.D)) : out.null();
+  found.sentence ? out.integer(found.sentence->dimensions(d.width)) : out.null();
   out.end_object();
 }
 
@@ -46,8 +46,8 @@ void write_tokenizer(json::Writer& out, const tokenizer::Tokenizer& t) {
 
 void write_tensors(json::Writer& out, const Inspection& inspection) {
   std::map<std::string_view, const weights::NameAccount*> accounts;
-  if (inspection.encoder) {
-    for (const auto& a : inspection.encoder->account) accounts.emplace(a.original, &a);
+  if (inspection.model) {
+    for (const auto& a : inspection.model->account) accounts.emplace(a.original, &a);
   }
   out.key("tensors").begin_array();
   for (const weights::TensorView& t : inspection.checkpoint.tensors()) {
@@ -77,7 +77,7 @@ std::string inspection_json(const Inspection& inspection) {
   json::Writer out;
   out.begin_object().key("schema").string("linnet.inspect.1");
   out.key("directory").string(checkpoint.directory().name());
-  if (inspection.encoder) write_model(out, *inspection.encoder);
+  if (inspection.model) write_model(out, *inspection.model);
   if (inspection.tokenizer) write_tokenizer(out, *inspection.tokenizer);
   out.key("parameters").integer(parameter_count(checkpoint));
   out.key("files").begin_array();
@@ -87,13 +87,14 @@ std::string inspection_json(const Inspection& inspection) {
     out.key("tensors").integer(static_cast<std::int64_t>(file.tensors().size())).end_object();
   }
   out.end_array();
-  if (inspection.encoder) {
-    const EncoderInspection& encoder = *inspection.encoder;
+  if (inspection.model) {
+    const ModelInspection& model = *inspection.model;
     out.key("memory").begin_object();
-    out.key("parameter_bytes").integer(encoder.parameter_bytes);
-    out.key("embedding_bytes").integer(encoder.embedding_bytes);
-    out.key("session_bytes").integer(encoder.session_bytes);
-    out.key("total_bytes").integer(encoder.total_bytes()).end_object();
+    out.key("parameter_bytes").integer(model.parameter_bytes);
+    out.key("embedding_bytes").integer(model.embedding_bytes);
+    out.key("session_bytes").integer(model.session_bytes);
+    out.key("cache_bytes").integer(model.cache_bytes);
+    out.key("total_bytes").integer(model.total_bytes()).end_object();
   }
   write_tensors(out, inspection);
   write_list(out, "warnings", inspection.warnings);

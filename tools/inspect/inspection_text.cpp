@@ -31,7 +31,7 @@ class Section {
   std::string& out_;
 };
 
-std::string heads_text(const EncoderConfig& c) {
+std::string heads_text(const ModelInspection& c) {
   bool same = true;
   std::string all;
   for (const std::int64_t heads : c.heads) {
@@ -42,26 +42,25 @@ std::string heads_text(const EncoderConfig& c) {
          std::to_string(c.head_width);
 }
 
-void write_model(std::string& out, const EncoderInspection& encoder) {
-  const EncoderDescription& d = encoder.description;
+void write_model(std::string& out, const ModelInspection& found) {
+  const ModelDescription& d = found.description;
   Section model(out, "Model");
   model.row("type", d.common.model_type + ", " + name(d.head));
-  model.row("layers", d.config.layers());
-  model.row("width", std::to_string(d.config.D) + ", feed-forward " + std::to_string(d.config.F));
-  model.row("heads", heads_text(d.config));
-  model.row("vocabulary", d.config.vocab_size);
-  model.row("positions", d.config.positions);
-  if (d.config.token_types > 0) model.row("token types", d.config.token_types);
+  model.row("layers", d.layers);
+  model.row("width",
+            std::to_string(d.width) + ", feed-forward " + std::to_string(found.feed_forward));
+  model.row("heads", heads_text(found));
+  model.row("vocabulary", d.vocab_size);
+  model.row("positions", d.positions);
+  if (found.token_types > 0) model.row("token types", found.token_types);
   if (d.head != HeadKind::kBase && !d.common.labels.empty()) {
     model.row("labels", std::to_string(d.common.labels.size()) + ": " + joined(d.common.labels));
   }
-  if (encoder.max_length)
-    model.row("longest text", std::to_string(*encoder.max_length) + " tokens");
-  if (encoder.sentence) {
-    model.row("embedding", std::to_string(encoder.sentence->dimensions(d.config.D)) +
-                               " dimensions, compared by " + encoder.sentence->similarity);
-    for (const auto& [prompt, text] : encoder.sentence->prompts)
-      model.row("prompt " + prompt, text);
+  if (found.max_length) model.row("longest text", std::to_string(*found.max_length) + " tokens");
+  if (found.sentence) {
+    model.row("embedding", std::to_string(found.sentence->dimensions(d.width)) +
+                               " dimensions, compared by " + found.sentence->similarity);
+    for (const auto& [prompt, text] : found.sentence->prompts) model.row("prompt " + prompt, text);
   }
 }
 
@@ -96,9 +95,9 @@ void write_files(std::string& out, const weights::Checkpoint& checkpoint) {
   }
 }
 
-void write_account(std::string& out, const EncoderInspection& encoder) {
+void write_account(std::string& out, const ModelInspection& found) {
   std::map<weights::Fate, std::int64_t> counts;
-  for (const weights::NameAccount& a : encoder.account) ++counts[a.fate];
+  for (const weights::NameAccount& a : found.account) ++counts[a.fate];
   Section section(out, "Tensors");
   for (const auto& [fate, count] : counts) section.row(name(fate), count);
 }
@@ -106,8 +105,8 @@ void write_account(std::string& out, const EncoderInspection& encoder) {
 void write_tensors(std::string& out, const Inspection& inspection) {
   io::Table table({{"tensor"}, {"type"}, {"shape"}, {"bytes", Align::kRight}, {"fate"}});
   std::map<std::string_view, weights::Fate> fates;
-  if (inspection.encoder) {
-    for (const auto& a : inspection.encoder->account) fates.emplace(a.original, a.fate);
+  if (inspection.model) {
+    for (const auto& a : inspection.model->account) fates.emplace(a.original, a.fate);
   }
   for (const weights::TensorView& t : inspection.checkpoint.tensors()) {
     const auto fate = fates.find(t.name);
@@ -130,21 +129,22 @@ std::string size_text(std::int64_t bytes) {
 
 std::string inspection_text(const Inspection& inspection, bool with_tensors) {
   std::string out;
-  if (inspection.encoder) write_model(out, *inspection.encoder);
+  if (inspection.model) write_model(out, *inspection.model);
   if (inspection.tokenizer) {
     write_tokenizer(out, *inspection.tokenizer);
   } else {
     Section(out, "Tokenizer").row("model", "none");
   }
   write_files(out, inspection.checkpoint);
-  if (inspection.encoder) {
-    const EncoderInspection& encoder = *inspection.encoder;
-    write_account(out, encoder);
+  if (inspection.model) {
+    const ModelInspection& model = *inspection.model;
+    write_account(out, model);
     Section memory(out, "Memory at most");
-    memory.row("packed parameters", size_text(encoder.parameter_bytes));
-    memory.row("word embeddings", size_text(encoder.embedding_bytes));
-    memory.row("one session", size_text(encoder.session_bytes));
-    memory.row("together", size_text(encoder.total_bytes()));
+    memory.row("packed parameters", size_text(model.parameter_bytes));
+    memory.row("word embeddings", size_text(model.embedding_bytes));
+    memory.row("one session", size_text(model.session_bytes));
+    if (model.cache_bytes > 0) memory.row("keys and values", size_text(model.cache_bytes));
+    memory.row("together", size_text(model.total_bytes()));
   }
   if (with_tensors) write_tensors(out, inspection);
   return out;
