@@ -6,7 +6,8 @@
 // Scores and values are matrix products of the form of chains.h: keys are packed so that lanes run
 // over keys, unless the caller has them so, values are read where they are, lanes over the head's
 // columns. 8 queries at a time, whose scores stay in the first- or second-level cache; no score is
-// computed twice.
+// computed twice. A query alone, with keys and values from memory, asks for them before their time:
+// panels are as short as pages, at whose ends the hardware stops to fetch ahead.
 namespace linnet::kernels::avx512 {
 namespace {
 
@@ -32,12 +33,14 @@ struct Block {
   std::int64_t stride;
 };
 
-/// s[r, j .. j + 16·V) = (q·k)·scale over V panels; lanes past the last key hold anything.
+/// s[r, j .. j + 16·V) = (q·k)·scale over V panels; lanes past the last key hold anything. A query
+/// alone asks for the V panels behind these.
 template <int R, int V>
 void scores(const AttentionF32Args& a, const Block& b, const float* panel, std::int64_t j) {
   __m512 acc[R][V];
-  chains<R, V>(acc, a.q + b.query * a.ld_qkv, a.ld_qkv, panel, kKeyPanel, a.head_width, 0xFFFF,
-               nullptr, kKeyPanel * a.head_width);
+  constexpr int P = R == 1 ? V : 0;
+  chains<R, V, P>(acc, a.q + b.query * a.ld_qkv, a.ld_qkv, panel, kKeyPanel, a.head_width, 0xFFFF,
+                  panel + V * kKeyPanel * a.head_width, kKeyPanel * a.head_width);
   const __m512 scale = _mm512_set1_ps(a.scale);
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
@@ -59,12 +62,13 @@ void hide(const Block& b, std::int64_t rows) {
 }
 
 /// y[r, d .. d + 16·V) = (e·v)·inverse[r]; `last` masks the last vector. The keys that all queries
-/// see, then, if causal, those that only the later queries see.
-template <int R, int V>
+/// see, then, if causal, those that only the later queries see. Each step asks for P lines of what
+/// comes 32 keys later.
+template <int R, int V, int P = 0>
 void values(const AttentionF32Args& a, const Block& b, const float* inverse, std::int64_t d,
             __mmask16 last) {
   __m512 acc[R][V];
-  chains<R, V>(acc, b.scores, b.stride, a.v + d, a.ld_kv, b.keys, last);
+  chains<R, V, P>(acc, b.scores, b.stride, a.v + d, a.ld_kv, b.keys, last, a.v + d + 32 * a.ld_kv);
   if (a.causal) {
 #pragma GCC unroll 8
     for (int j = 0; j < R - 1; ++j) {
@@ -115,6 +119,9 @@ void attend(const AttentionF32Args& a, const Block& b, std::int64_t rows, const 
   if (a.causal) hide(b, rows);
   exp_of_all({b.scores, b.stride, b.scores, b.stride, most}, rows, inverse);
   const std::int64_t vectors = (a.head_width + 15) / 16;
+  if (rows == 1 && a.head_width == 64 && a.ld_kv == 64) {
+    return values<1, 4, 4>(a, b, inverse, 0, 0xFFFF);  // one stream of whole lines
+  }
   const std::int64_t groups = (vectors + kVectors - 1) / kVectors;
   for (std::int64_t g = 0; g < groups; ++g) {
     const Part part = part_of(vectors, groups, g);
