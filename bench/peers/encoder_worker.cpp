@@ -1,7 +1,6 @@
 #include "bench/peers/encoder_worker.h"
 
 #include <cstdint>
-#include <fstream>
 
 #include "engine/models/encoder_session.h"
 #include "weights/base/error.h"
@@ -17,15 +16,6 @@ LoadOptions load_options(int threads, Precision precision) {
   options.precision = precision == Precision::kInt8 ? Precision::kFloat32 : precision;
   options.head = HeadKind::kSequenceClassification;
   return options;
-}
-
-/// Peak of the resident memory of this process, from the kernel.
-std::int64_t peak_kb() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmHWM:")) return std::stoll(line.substr(6));
-  }
-  return 0;
 }
 
 class EncoderWorker : public Worker {

@@ -57,10 +57,10 @@ def check(backend, logits, reference):
     worst = next((d for d in differences if math.isnan(d)), max(differences))
     if not worst <= table.TOLERANCE[table.BACKENDS[backend].precision]:
         raise WorkerFailed(f"logits differ by {worst:.2g} of the largest")
-    return {"difference": worst, "cosine": _cosine(logits, reference)}
+    return {"difference": worst, "cosine": cosine(logits, reference)}
 
 
-def _cosine(a, b):
+def cosine(a, b):
     pairs = [(x, y) for p, q in zip(a, b, strict=True) for x, y in zip(p, q, strict=True)]
     ab, aa, bb = (sum(x * y for x, y in some) for some in (
         pairs, [(x, x) for x, _ in pairs], [(y, y) for _, y in pairs]))

@@ -1,20 +1,26 @@
 // linnet_worker machine
-// linnet_worker encoder DIRECTORY THREADS fp32|bf16|int8
+// linnet_worker encoder|generator DIRECTORY THREADS fp32|bf16|int8
 // linnet_worker tokenizer DIRECTORY THREADS encode|ids
 //
 // The process of linnet among those that peers.py measures: a JSON request on a line of standard
 // input, a JSON reply on a line of standard output. `machine` prints clock, FP32 peak and reads
-// from memory, and ends.
+// from memory by one and by two threads, and ends.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <fstream>
 #include <iostream>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
 #include "bench/peers/encoder_worker.h"
+#include "bench/peers/generator_worker.h"
 #include "bench/peers/tokenizer_worker.h"
+#include "engine/core/memory.h"
+#include "engine/core/parallel.h"
 #include "tools/bench/machine.h"
 #include "weights/base/error.h"
 
@@ -25,18 +31,28 @@ double seconds() {
   return std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
 }
 
+std::int64_t peak_kb() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmHWM:")) return std::stoll(line.substr(6));
+  }
+  return 0;
+}
+
 namespace {
+
+std::optional<Precision> precision_of(const std::string& mode) {
+  if (mode == "fp32") return Precision::kFloat32;
+  if (mode == "bf16") return Precision::kBfloat16;
+  if (mode == "int8") return Precision::kInt8;
+  return std::nullopt;
+}
 
 std::unique_ptr<Worker> make_worker(const std::string& kind, const std::string& directory,
                                     int threads, const std::string& mode) {
-  if (kind == "encoder" && mode == "fp32") {
-    return make_encoder_worker(directory, threads, Precision::kFloat32);
-  }
-  if (kind == "encoder" && mode == "bf16") {
-    return make_encoder_worker(directory, threads, Precision::kBfloat16);
-  }
-  if (kind == "encoder" && mode == "int8") {
-    return make_encoder_worker(directory, threads, Precision::kInt8);
+  if (const auto precision = precision_of(mode)) {
+    if (kind == "encoder") return make_encoder_worker(directory, threads, *precision);
+    if (kind == "generator") return make_generator_worker(directory, threads, *precision);
   }
   if (kind == "tokenizer" && mode == "encode") {
     return make_tokenizer_worker(directory, threads, TokenizerMode::kEverything);
@@ -73,10 +89,30 @@ void serve(Worker& worker) {
   }
 }
 
+/// Linear reads by two threads, each of its own half, in GB/s.
+double memory_gbytes_of_two() {
+  constexpr std::int64_t kBytes = std::int64_t{512} << 20;
+  const Block memory(kBytes);
+  std::fill_n(memory.data(), kBytes, std::byte{1});
+  Threads threads(2);
+  double least = 1e9;
+  for (int i = 0; i < 5; ++i) {
+    const double start = seconds();
+    parallel_for(threads, 2, 1, [&](std::int64_t begin, std::int64_t end, int) {
+      read_linearly(reinterpret_cast<const std::uint8_t*>(memory.data()) + begin * kBytes / 2,
+                    static_cast<std::size_t>((end - begin) * kBytes / 2));
+    });
+    least = std::min(least, seconds() - start);
+  }
+  return static_cast<double>(kBytes) / least * 1e-9;
+}
+
 void print_machine() {
   const kernels::Isa isa = kernels::supported_isas().back();
-  std::printf("{\"isa\":\"%s\",\"clock_ghz\":%.3f,\"peak_gflops\":%.1f,\"memory_gbytes\":%.1f}\n",
-              kernels::name(isa), clock_ghz(), peak_gflops(isa), memory_gbytes());
+  std::printf(
+      "{\"isa\":\"%s\",\"clock_ghz\":%.3f,\"peak_gflops\":%.1f,\"memory_gbytes\":%.1f,"
+      "\"memory_gbytes_2\":%.1f}\n",
+      kernels::name(isa), clock_ghz(), peak_gflops(isa), memory_gbytes(), memory_gbytes_of_two());
 }
 
 }  // namespace
@@ -88,7 +124,8 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (argc != 5) {
-    std::cerr << "usage: linnet_worker machine | encoder|tokenizer DIRECTORY THREADS MODE\n";
+    std::cerr
+        << "usage: linnet_worker machine | encoder|generator|tokenizer DIRECTORY THREADS MODE\n";
     return 2;
   }
   try {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -34,6 +35,9 @@ std::string json_array(const Numbers& numbers) {
   }
   return text + "]";
 }
+
+/// Peak of the resident memory of this process, from the kernel.
+std::int64_t peak_kb();
 
 /// Seconds of a clock that only goes forward.
 double seconds();

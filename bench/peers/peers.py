@@ -13,7 +13,8 @@ import venv
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-PARTS = ["latency", "cold", "invariance", "sizes", "tokenizers"]
+ENCODER_PARTS = {"latency", "cold", "invariance", "sizes"}
+PARTS = ["latency", "cold", "invariance", "sizes", "tokenizers", "generation"]
 
 
 def parse():
@@ -36,26 +37,48 @@ def parse():
     parser.add_argument("--parts", **some, default=PARTS, help=",".join(PARTS))
     parser.add_argument("--models", **some, default=list(table.MODELS))
     parser.add_argument("--cells", **some, default=list(table.CELLS))
+    parser.add_argument("--generations", type=lambda text: text.split(";"),
+                        default=list(table.GENERATIONS), help=";".join(table.GENERATIONS))
     parser.add_argument("--threads", type=lambda text: [int(t) for t in text.split(",")],
                         default=[1, 2])
     parser.add_argument("--precisions", **some, default=["fp32"], help="fp32,bf16,int8")
-    parser.add_argument("--backends", **some, help="default: all of the precisions")
+    parser.add_argument("--backends", **some, help="default: all of the precisions; a name is one of both kinds")
     parser.add_argument("--rounds", type=int, default=8, help="visits of each backend to a cell")
     parser.add_argument("--seconds", type=float, default=0.25, help="of a visit, at least one call")
     parser.add_argument("--cold-rounds", type=int, default=5)
     parser.add_argument("--texts", type=int, default=2500, help="tokenizers: texts of each round")
     options = parser.parse_args()
-    options.backends = options.backends or table.backends_of(options.precisions)
+    named = options.backends
+    options.backends = table.backends_of(options.precisions, table.BACKENDS)
+    options.generators = table.backends_of(options.precisions, table.GENERATORS)
+    if named:
+        options.backends = [n for n in named if n in table.BACKENDS]
+        options.generators = [n for n in named if n in table.GENERATORS]
     for name, known in [("parts", PARTS), ("models", table.MODELS), ("cells", table.CELLS),
-                        ("backends", table.BACKENDS)]:
-        wrong = [value for value in getattr(options, name) if value not in known]
+                        ("generations", table.GENERATIONS),
+                        ("backends", table.BACKENDS | table.GENERATORS)]:
+        given = named or [] if name == "backends" else getattr(options, name)
+        wrong = [value for value in given if value not in known]
         if wrong:
             parser.error(f"--{name}: {wrong[0]} is none of {', '.join(known)}")
     os.environ.setdefault("LINNET_PROGRAM", str(options.linnet.parents[2] / "tools/linnet"))
-    options.with_linnet = any(table.BACKENDS[b].engine == "linnet" for b in options.backends)
+    options.rows = used(options)
+    options.with_linnet = any(b.engine == "linnet" for b in options.rows)
     if options.command == "run" and options.with_linnet and not options.linnet.exists():
         parser.error(f"{options.linnet} is not there: build it, or name --backends without linnet")
     return options
+
+
+def used(options):
+    """The backends that the parts need."""
+    import table
+
+    rows = []
+    if ENCODER_PARTS & set(options.parts):
+        rows += [table.BACKENDS[name] for name in options.backends]
+    if "generation" in options.parts:
+        rows += [table.GENERATORS[name] for name in options.generators]
+    return rows
 
 
 def install(folder):
@@ -89,10 +112,8 @@ def versions(options):
     import importlib.metadata
 
     import engines
-    import table
 
-    packages = {p for name in options.backends if table.BACKENDS[name].engine != "linnet"
-                for p in engines.module(table.BACKENDS[name].engine).PACKAGES}
+    packages = {p for backend in options.rows for p in engines.module(backend.engine).PACKAGES}
     if "tokenizers" in options.parts:
         packages.add("tokenizers")
     return {"Python": platform.python_version(),
@@ -103,14 +124,21 @@ def prepare_all(options):
     import prepare
     import table
 
-    for model in options.models:
-        # torch in FP32 is the reference of every row.
-        for backend in ["torch_fp32", *options.backends]:
-            prepare.prepare(options.cache, model, table.BACKENDS[backend])
+    # torch in FP32 is the reference of every row.
+    if ENCODER_PARTS & set(options.parts):
+        for model in options.models:
+            for backend in ["torch_fp32", *options.backends]:
+                prepare.prepare(options.cache, model, table.BACKENDS[backend])
+    if "generation" in options.parts:
+        for model in table.LANGUAGE_MODELS:
+            for backend in ["torch_fp32", *options.generators]:
+                prepare.prepare(options.cache, model, table.GENERATORS[backend])
 
 
 def measure(options):
     import encoders
+    import generators
+    import table
     import tokenizer_speed
 
     data = {"schema": "linnet-peers-1",
@@ -136,6 +164,9 @@ def measure(options):
         part("cold", lambda: encoders.cold_start(options, model, max(options.threads)))
         part("invariance", lambda: encoders.invariance(options, model))
         part("sizes", lambda: encoders.sizes(options, model))
+    for model in table.LANGUAGE_MODELS:
+        for threads in options.threads:
+            part("generation", lambda: generators.generation(options, model, threads))
     for threads in options.threads:
         part("tokenizers", lambda: tokenizer_speed.throughput(options, threads))
     return data

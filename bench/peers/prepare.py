@@ -5,6 +5,7 @@ Folders appear complete or not at all: CACHE/MODEL/hf is the Hugging Face direct
 reference logits stand beside it; CACHE/MODEL/ENGINE-CONVERSION is what the engine reads.
 """
 
+import json
 import os
 import pathlib
 import shutil
@@ -28,7 +29,18 @@ def write_model(model, folder):
             if parameter.dim() == 1:
                 parameter.add_(torch.randn_like(parameter) * 0.02)
     made.save_pretrained(folder)
-    # The vocabulary is needed by a converter only, which counts its lines.
+    # Vocabularies are needed by converters only, which count their words.
+    (write_byte_level if model in table.LANGUAGE_MODELS.values() else write_bert)(folder, config)
+
+
+def write_byte_level(folder, config):
+    words = [f"w{i}" for i in range(config.vocab_size - 1)] + ["<|endoftext|>"]
+    (folder / "vocab.json").write_text(json.dumps({word: i for i, word in enumerate(words)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "GPT2Tokenizer"}\n')
+
+
+def write_bert(folder, config):
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     words = special + [f"w{i}" for i in range(len(special), config.vocab_size)]
     (folder / "vocab.txt").write_text("\n".join(words) + "\n")
@@ -71,7 +83,7 @@ def prepare(cache, model, backend):
 def main():
     directory = pathlib.Path(sys.argv[1]) / sys.argv[2]
     if len(sys.argv) == 3:
-        complete(directory / "hf", lambda folder: write_model(table.MODELS[sys.argv[2]], folder))
+        complete(directory / "hf", lambda folder: write_model(table.model(sys.argv[2]), folder))
         return
     engine, conversion = sys.argv[3:]
     convert = getattr(engines.module(engine), "convert_" + conversion)

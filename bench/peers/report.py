@@ -2,6 +2,7 @@
 
 import math
 
+import generation_report
 import table
 
 
@@ -267,6 +268,8 @@ def render(data):
         latency = Latency(data["latency"])
         text += [summary_text(latency, data.get("cold", [])), ratios_text(latency),
                  latency_text(latency), answers_text(latency)]
+    if data.get("generation"):
+        text.append(generation_report.render(data["generation"]))
     for part, write in [("cold", cold_text), ("invariance", invariance_text),
                         ("sizes", sizes_text), ("tokenizers", tokenizers_text)]:
         if data.get(part):

@@ -30,6 +30,16 @@ MODELS = {
                      "intermediate_size": 1536}),
 }
 
+# Continued token by token; without labels.
+LANGUAGE_MODELS = {
+    "gpt2": Model("GPT2Config", "GPT2LMHeadModel"),
+}
+
+
+def model(name):
+    return (MODELS | LANGUAGE_MODELS)[name]
+
+
 # Lengths like those of 32 sentences of SST-2: 8 to 66, mean 25.2. Padded to 66, 61.8 % is padding.
 RAGGED = [66, 52, 44, 41, 42, 40, 38, 35, 33, 31, 30, 28, 27, 26, 25, 24,
           22, 21, 20, 19, 18, 17, 16, 14, 13, 12, 10, 9, 8, 8, 9, 8]
@@ -64,6 +74,42 @@ BACKENDS = {
     "ct2_int8": Backend("ctranslate2", "int8", "int8", "encoder, packed sequences, per row"),
 }
 
+# The same for language models, which are converted in other ways.
+GENERATORS = {
+    "linnet_fp32": Backend("linnet", "fp32", "none", "packed sequences, best level"),
+    "linnet_bf16": Backend("linnet", "bf16", "none", "--precision bf16"),
+    "torch_fp32": Backend("torch", "fp32", "none", "eager, sdpa, DynamicCache"),
+    "ort_fp32": Backend("onnxruntime", "fp32", "generator_fp32",
+                        "past as inputs and outputs, logits of the last token"),
+    "ov_fp32": Backend("openvino", "fp32", "generator_ir",
+                       "stateful, LATENCY, 1 stream, logits of the last token"),
+    "ct2_fp32": Backend("ctranslate2", "fp32", "generator_fp32", "generate_batch"),
+    "torch_bf16": Backend("torch", "bf16", "none", "eager, sdpa, DynamicCache"),
+    "ov_bf16": Backend("openvino", "bf16", "generator_ir",
+                       "stateful, LATENCY, 1 stream, logits of the last token"),
+    "ort_int8": Backend("onnxruntime", "int8", "generator_int8", "quantize_dynamic, per channel"),
+    "ov_int8": Backend("openvino", "int8", "generator_int8", "NNCF INT8 weights, groups of 32"),
+    "ct2_int8": Backend("ctranslate2", "int8", "generator_int8", "generate_batch"),
+}
+
+# What is generated: prompts, tokens of each, new tokens of each. One new token is a prefill; more
+# are decoding: the time without that of the first token.
+GENERATIONS = {
+    "prefill 128": (1, 128, 1),
+    "prefill 512": (1, 512, 1),
+    "decode, batch 1": (1, 16, 129),
+    "decode, batch 4": (4, 16, 129),
+    "decode, batch 16": (16, 16, 129),
+}
+
+# Weights that a step reads: all but the table of positions, of which it takes a row.
+STEP_WEIGHTS = {"gpt2": 124_439_808 - 1024 * 768}
+# Keys and values of 257 positions, the longest that is measured for memory, in FP32.
+CACHE_BYTES = 257 * 12 * 2 * 768 * 4
+
+# Bytes of a weight, scales included.
+WEIGHT_BYTES = {"fp32": 4, "bf16": 2, "int8": 1, "int4": 0.5625}
+
 # Largest difference between the logits and the FP32 reference, as a share of the reference's
 # largest absolute value, that a row may show and still be printed. Of a single row with two logits
 # that can be much: the lesser formats are judged by the cosines that stand beside the times.
@@ -88,9 +134,18 @@ GOALS = {"linnet_fp32": {
     "full length, geomean": 1.15, "full length, worst cell": 1.0,
 }}
 
+# The same for language models; `share` is that of the bandwidth probed in the run.
+GENERATION_GOALS = {
+    "fp32": {"prefill": 1.4, "decode": 1.05, "share": 0.9},
+    "bf16": {"decode": 1.25},
+    "int8": {"prefill": 1.6, "decode": 1.4, "share": 0.85},
+}
+BATCH_16_GOAL = 8  # times the tokens a second of one sequence
+MEMORY_GOAL = 1.25  # peak, times weights and cache
 
-def backends_of(precisions):
-    return [name for name, backend in BACKENDS.items() if backend.precision in precisions]
+
+def backends_of(precisions, backends):
+    return [name for name, backend in backends.items() if backend.precision in precisions]
 
 
 @dataclasses.dataclass(frozen=True)

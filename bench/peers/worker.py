@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""worker.py ENGINE FOLDER THREADS PRECISION: the process of one engine, as README.md describes
-the protocol: a JSON request on a line of standard input, a JSON reply on a line of standard output.
+"""worker.py encoder|generator ENGINE FOLDER THREADS PRECISION: the process of one engine, as README.md
+describes the protocol: a JSON request on a line of standard input, a JSON reply on a line of standard output.
 Imports the engine's own runtime and numpy, nothing else: start-up time is measured with it.
 """
 
@@ -48,8 +48,33 @@ class Encoder:
         return {"ms": times}
 
     def about(self, _request):
-        return {"versions": {p: importlib.metadata.version(p) for p in self.module.PACKAGES},
-                "peak_kb": peak_kb()}
+        return about(self.module)
+
+
+class Generator:
+    """Continues token ids greedily."""
+
+    def __init__(self, module, folder, threads, precision):
+        self.module = module
+        self.engine = module.Generator(folder, threads, precision)
+
+    def batch(self, request):
+        """The logits after the last token of each row."""
+        return {"logits": [[float(x) for x in self.engine.last_logits(row)]
+                           for row in request["ids"]]}
+
+    def generate(self, request):
+        start = time.perf_counter()
+        tokens = self.engine.generate(request["ids"], request["tokens"])
+        return {"ms": [(time.perf_counter() - start) * 1e3], "tokens": tokens}
+
+    def about(self, _request):
+        return about(self.module)
+
+
+def about(module):
+    return {"versions": {p: importlib.metadata.version(p) for p in module.PACKAGES},
+            "peak_kb": peak_kb()}
 
 
 def peak_kb():
@@ -69,13 +94,14 @@ def serve(target, requests, replies):
 
 
 def main():
-    name, folder, threads, precision = sys.argv[1:]
+    kind, name, folder, threads, precision = sys.argv[1:]
     # Libraries print to standard output as they like: the replies get a descriptor of their own.
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     import engines
 
-    target = Encoder(engines.module(name), pathlib.Path(folder), int(threads), precision)
+    answers = {"encoder": Encoder, "generator": Generator}[kind]
+    target = answers(engines.module(name), pathlib.Path(folder), int(threads), precision)
     serve(target, sys.stdin, replies)
 
 

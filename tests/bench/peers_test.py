@@ -15,6 +15,8 @@ sys.path.insert(0, FOLDER)
 import driver  # noqa: E402
 import encoders  # noqa: E402
 import engines  # noqa: E402
+import generation_report  # noqa: E402
+import generators  # noqa: E402
 import prepare  # noqa: E402
 import report  # noqa: E402
 import table  # noqa: E402
@@ -31,6 +33,9 @@ for line in sys.stdin:
         reply = {"logits": [[sum(row) * 1e-6, -1 + error] for row in r["ids"]]}
     elif r["op"] == "run":
         reply = {"ms": [ms, 2 * ms]}
+    elif r["op"] == "generate":
+        reply = {"ms": [10 + ms * (r["tokens"] - 1)],
+                 "tokens": [[sum(row) % 7 + int(error * 10)] * r["tokens"] for row in r["ids"]]}
     elif r["op"] == "about":
         reply = {"peak_kb": 1000}
     elif r["op"] == "read":
@@ -169,6 +174,53 @@ class Report(unittest.TestCase):
                          {"cold start, worst": [3, 4], "peak memory at 1x16, worst": [1.3, 2]})
 
 
+class Generators(unittest.TestCase):
+    """Language models with fake workers: 10 ms for the first token, then as much as is said."""
+
+    def rows(self, workers):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        cache = pathlib.Path(folder.name)
+        (cache / "gpt2").mkdir()
+        names = {id(table.GENERATORS[name]): name for name in table.GENERATORS}
+        for module, name, stand_in in [
+                (engines, "command", lambda backend, *_: fake(*workers[names[id(backend)]])),
+                (generators, "probe", lambda *_: 50.0), (generators, "note", lambda _: None)]:
+            self.addCleanup(setattr, module, name, getattr(module, name))
+            setattr(module, name, stand_in)
+        setup = types.SimpleNamespace(cache=cache, linnet=None, generators=list(workers), rounds=2,
+                                      generations=["prefill 128", "decode, batch 1"])
+        return {row["backend"]: row for row in generators.generation(setup, "gpt2", 1)}
+
+    def test_a_step_is_without_the_first_token(self):
+        row = self.rows({"torch_fp32": (0, 2.0)})["torch_fp32"]
+        self.assertEqual(row["cells"], {"prefill 128": [[10, None]] * 2,
+                                        "decode, batch 1": [[10, 2]] * 2})
+        self.assertEqual((row["same_tokens"], row["peak_kb"]), (1, 1000))
+
+    def test_other_answers_are_no_row(self):
+        rows = self.rows({"torch_fp32": (0, 1.0), "linnet_fp32": (0.1, 1.0), "ov_bf16": (0.1, 1.0)})
+        self.assertRegex(rows["linnet_fp32"]["error"], "logits differ by")
+        self.assertEqual(rows["linnet_fp32"]["cells"], {})
+        self.assertEqual(rows["ov_bf16"]["same_tokens"], 0)  # shown beside its times
+
+    def test_report(self):
+        rows = self.rows({"torch_fp32": (0, 20.0), "linnet_fp32": (0, 10.0), "ct2_fp32": (0.5, 1.0)})
+        text = generation_report.render(list(rows.values()))
+        self.assertIn("| `linnet_fp32` | decode, batch 1 | 2.00 | 1.05 |", text)
+        # 494.6 MB in 10 ms, of 50 GB/s that are read linearly.
+        self.assertIn("| `linnet_fp32` | share of linear reads | 0.99 | 0.9 |", text)
+        self.assertIn("| `linnet_fp32` | 10.0 ms | 100.0 | 99% | 1 |", text)
+        self.assertIn("`ct2_fp32`: logits differ by", text)
+
+    def test_prompts_of_a_turn_are_its_own(self):
+        self.assertEqual(generators.prompts_of("decode, batch 4", 1),
+                         generators.prompts_of("decode, batch 4", 1))
+        one, two = (generators.prompts_of("decode, batch 4", turn)[0] for turn in (1, 2))
+        self.assertEqual([len(row) for row in one], [16] * 4)
+        self.assertNotIn(one[0], two)
+
+
 class Tokenizers(unittest.TestCase):
     def test_other_ids_are_an_error_and_texts_are_distinct(self):
         with tempfile.TemporaryDirectory() as name:
@@ -190,7 +242,7 @@ class Table(unittest.TestCase):
     def test_rows_fit_together(self):
         self.assertEqual((len(table.RAGGED), sum(table.RAGGED)), (32, 806))
         self.assertEqual((min(table.RAGGED), max(table.RAGGED)), (8, 66))
-        for name, backend in table.BACKENDS.items():
+        for name, backend in [*table.BACKENDS.items(), *table.GENERATORS.items()]:
             self.assertIn(backend.precision, table.TOLERANCE, name)
             if backend.engine == "linnet":
                 continue

@@ -106,7 +106,9 @@ __attribute__((target("avx2"))) void sign256() {
   }
 }
 
-__attribute__((target("avx2"))) void read_all(const std::uint8_t* p, std::size_t bytes) {
+}  // namespace
+
+__attribute__((target("avx2"))) void read_linearly(const std::uint8_t* p, std::size_t bytes) {
   __m256i sum[4] = {};
   for (std::size_t i = 0; i < bytes; i += 128) {
 #pragma GCC unroll 4
@@ -117,8 +119,6 @@ __attribute__((target("avx2"))) void read_all(const std::uint8_t* p, std::size_t
     }
   }
 }
-
-}  // namespace
 
 double clock_ghz() {
   constexpr std::int64_t kCount = 300'000;
@@ -158,7 +158,7 @@ double memory_gbytes() {
   double least = 1e9;
   for (int i = 0; i < 5; ++i) {
     const double start = now();
-    read_all(memory.data(), kBytes);
+    read_linearly(memory.data(), kBytes);
     least = std::min(least, now() - start);
   }
   return static_cast<double>(kBytes) / least * 1e-9;

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+
 #include "kernels/isa.h"
 
 // What this machine can do at this moment. Shared machines drift: print it beside every result.
@@ -21,5 +24,8 @@ double peak_gflops_bf16();
 
 /// Linear reads of 256 MB by one thread, in GB/s.
 double memory_gbytes();
+
+/// Reads `bytes`, a multiple of 128, from a border of 32 on.
+void read_linearly(const std::uint8_t* p, std::size_t bytes);
 
 }  // namespace linnet::bench

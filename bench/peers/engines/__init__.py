@@ -11,10 +11,10 @@ def module(name):
     return importlib.import_module(f"engines.{name}_engine")
 
 
-def command(backend, folder, threads, linnet):
+def command(backend, folder, threads, linnet, kind="encoder"):
     """The command line of a backend's worker, which reads `folder`. `linnet` is the program of
-    ours."""
+    ours; `kind` is that of the model: encoder or generator."""
     if backend.engine == "linnet":
-        return [str(linnet), "encoder", str(folder), str(threads), backend.precision]
-    return [sys.executable, str(WORKER), backend.engine, str(folder), str(threads),
+        return [str(linnet), kind, str(folder), str(threads), backend.precision]
+    return [sys.executable, str(WORKER), kind, backend.engine, str(folder), str(threads),
             backend.precision]

@@ -1,5 +1,7 @@
 """ONNX Runtime over torch's export, with all of its graph optimizations made beforehand."""
 
+import shutil
+
 PACKAGES = ["onnxruntime"]
 CONVERTER_PACKAGES = ["onnx", "onnxscript", "torch", "transformers"]
 
@@ -70,3 +72,92 @@ class Engine:
 
     def logits(self, answer):
         return answer
+
+
+def convert_generator_onnx(directory, target):
+    """Keys and values as inputs and outputs; the logits of the last token only."""
+    import numpy
+    import onnx
+    from optimum.exporters.onnx import main_export
+
+    main_export(str(directory / "hf"), target / "all", task="text-generation-with-past",
+                no_post_process=True, do_validation=False)
+    model = onnx.load(target / "all" / "model.onnx")
+    node = _producer(model, "logits")
+    while node.op_type != "MatMul":
+        node = _producer(model, node.input[0])
+    hidden = node.input[0]
+    for name, value in [("last_begin", -1), ("last_end", 2 ** 31 - 1), ("last_axis", 1)]:
+        model.graph.initializer.append(
+            onnx.numpy_helper.from_array(numpy.array([value], numpy.int64), name))
+    node.input[0] = "last_hidden"
+    at = list(model.graph.node).index(node)
+    model.graph.node.insert(at, onnx.helper.make_node(
+        "Slice", [hidden, "last_begin", "last_end", "last_axis"], ["last_hidden"]))
+    onnx.save(model, target / "model.onnx")
+    shutil.rmtree(target / "all")
+
+
+def _producer(model, name):
+    return next(node for node in model.graph.node if name in node.output)
+
+
+def convert_generator_fp32(directory, target):
+    _optimize(directory / "onnxruntime-generator_onnx" / "model.onnx", target)
+
+
+def convert_generator_int8(directory, target):
+    from onnxruntime import quantization
+
+    plain = target / "plain.onnx"
+    quantization.quantize_dynamic(
+        directory / "onnxruntime-generator_onnx" / "model.onnx", plain, per_channel=True,
+        weight_type=quantization.QuantType.QInt8)
+    _optimize(plain, target)
+    plain.unlink()
+
+
+REQUIRES["generator_fp32"] = REQUIRES["generator_int8"] = "generator_onnx"
+
+
+class Generator:
+    def __init__(self, folder, threads, precision):
+        import onnxruntime
+
+        self.session = Engine(folder, threads, precision).session
+        past = [i for i in self.session.get_inputs() if i.name.startswith("past")]
+        self.past = [i.name for i in past]
+        self.present = [name.replace("past_key_values", "present") for name in self.past]
+        _, self.heads, _, self.width = past[0].shape
+        self.value = onnxruntime.OrtValue.ortvalue_from_numpy
+
+    def _run(self, ids, seen, past):
+        """Logits [B, V], and keys and values as the next call takes them."""
+        import numpy
+
+        batch, n = ids.shape
+        positions = numpy.tile(numpy.arange(seen, seen + n), (batch, 1))
+        given = {"input_ids": self.value(ids), "position_ids": self.value(positions),
+                 "attention_mask": self.value(numpy.ones((batch, seen + n), numpy.int64))}
+        if not past:
+            empty = numpy.zeros((batch, self.heads, 0, self.width), numpy.float32)
+            past = [self.value(empty)] * len(self.past)
+        given.update(zip(self.past, past))
+        logits, *present = self.session.run_with_ort_values(["logits", *self.present], given)
+        return logits.numpy()[:, -1], present
+
+    def last_logits(self, row):
+        import numpy
+
+        return self._run(numpy.asarray([row]), 0, None)[0][0]
+
+    def generate(self, rows, count):
+        import numpy
+
+        ids, seen, past, new = numpy.asarray(rows), 0, None, []
+        for _ in range(count):
+            logits, past = self._run(ids, seen, past)
+            seen += ids.shape[1]
+            ids = logits.argmax(-1)[:, None]
+            new.append(ids)
+        return numpy.concatenate(new, 1).tolist()

@@ -1,5 +1,7 @@
 """OpenVINO over its own conversion of the torch model, tuned for the latency of one request."""
 
+import shutil
+
 PACKAGES = ["openvino"]
 CONVERTER_PACKAGES = ["nncf", "torch", "transformers"]
 
@@ -76,3 +78,84 @@ class Engine:
 
     def logits(self, answer):
         return answer
+
+
+def convert_generator_ir(directory, target):
+    """Stateful: keys and values stay inside. The last token's logits only, as a generator asks."""
+    import openvino
+    from openvino import opset13
+    from optimum.exporters.openvino import main_export
+
+    main_export(str(directory / "hf"), target / "all", task="text-generation-with-past",
+                convert_tokenizer=False)
+    model = openvino.Core().read_model(target / "all" / "openvino_model.xml")
+    product = _logits_product(model)
+    last = opset13.slice(product.input_value(0), [-1], [2 ** 31 - 1], [1], [1])
+    product.input(0).replace_source_output(last.output(0))
+    model.validate_nodes_and_infer_types()
+    openvino.save_model(model, target / "model.xml", compress_to_fp16=False)
+    del model, product, last
+    shutil.rmtree(target / "all")
+
+
+def _logits_product(model):
+    """The matrix product that the logits come from."""
+    node = next(o for o in model.outputs if "logits" in o.get_names()).get_node()
+    while node.get_type_name() != "MatMul":
+        node = node.input_value(0).get_node()
+    return node
+
+
+def convert_generator_int8(directory, target):
+    import nncf
+    import openvino
+
+    model = openvino.Core().read_model(directory / "openvino-generator_ir" / "model.xml")
+    openvino.save_model(nncf.compress_weights(model), target / "model.xml", compress_to_fp16=False)
+
+
+REQUIRES["generator_int8"] = "generator_ir"
+
+
+class Generator:
+    def __init__(self, folder, threads, precision):
+        import openvino
+
+        settings = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1,
+                    "INFERENCE_NUM_THREADS": threads,
+                    "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
+                    "CACHE_DIR": folder.parent / "openvino-cache"}
+        if precision == "fp32":
+            settings["KV_CACHE_PRECISION"] = "f32"  # the default is u8
+        self.request = openvino.Core().compile_model(
+            folder / "model.xml", "CPU", settings).create_infer_request()
+
+    def _run(self, ids, seen):
+        """Logits [B, V] after the ids [B, n], which stand behind `seen` tokens."""
+        import numpy
+
+        batch, n = ids.shape
+        self.request.infer({
+            "input_ids": ids, "beam_idx": numpy.arange(batch, dtype=numpy.int32),
+            "attention_mask": numpy.ones((batch, seen + n), numpy.int64),
+            "position_ids": numpy.tile(numpy.arange(seen, seen + n), (batch, 1)),
+        }, share_inputs=True)
+        return self.request.get_tensor("logits").data[:, -1]
+
+    def last_logits(self, row):
+        import numpy
+
+        self.request.reset_state()
+        return self._run(numpy.asarray([row]), 0)[0]
+
+    def generate(self, rows, count):
+        import numpy
+
+        self.request.reset_state()
+        ids, seen, new = numpy.asarray(rows), 0, []
+        for _ in range(count):
+            logits = self._run(ids, seen)
+            seen += ids.shape[1]
+            ids = logits.argmax(-1)[:, None]
+            new.append(ids)
+        return numpy.concatenate(new, 1).tolist()

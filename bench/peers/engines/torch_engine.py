@@ -32,3 +32,31 @@ class Engine:
 
     def logits(self, answer):
         return answer
+
+
+class Generator:
+    def __init__(self, folder, threads, precision):
+        import torch
+        import transformers
+
+        torch.set_num_threads(threads)
+        torch.set_num_interop_threads(1)
+        self.torch = torch
+        self.model = transformers.AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.bfloat16 if precision == "bf16" else torch.float32,
+            attn_implementation="sdpa").eval()
+
+    def last_logits(self, row):
+        with self.torch.inference_mode():
+            ids = self.torch.tensor([row])
+            return self.model(input_ids=ids, logits_to_keep=1).logits[0, -1].float().tolist()
+
+    def generate(self, rows, count):
+        torch, ids, past, new = self.torch, self.torch.tensor(rows), None, []
+        with torch.inference_mode():
+            for _ in range(count):
+                out = self.model(input_ids=ids, past_key_values=past, use_cache=True,
+                                 logits_to_keep=1)
+                past, ids = out.past_key_values, out.logits[:, -1].argmax(-1, keepdim=True)
+                new.append(ids)
+        return torch.cat(new, 1).tolist()
