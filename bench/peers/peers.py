@@ -46,6 +46,8 @@ def parse():
     parser.add_argument("--rounds", type=int, default=8, help="visits of each backend to a cell")
     parser.add_argument("--seconds", type=float, default=0.25, help="of a visit, at least one call")
     parser.add_argument("--cold-rounds", type=int, default=5)
+    parser.add_argument("--vocabularies", **some, default=table.VOCABULARIES, help="tokenizers: "
+                        + ",".join(table.VOCABULARIES))
     parser.add_argument("--texts", type=int, default=2500, help="tokenizers: texts of each round")
     options = parser.parse_args()
     named = options.backends
@@ -55,7 +57,7 @@ def parse():
         options.backends = [n for n in named if n in table.BACKENDS]
         options.generators = [n for n in named if n in table.GENERATORS]
     for name, known in [("parts", PARTS), ("models", table.MODELS), ("cells", table.CELLS),
-                        ("generations", table.GENERATIONS),
+                        ("generations", table.GENERATIONS), ("vocabularies", table.VOCABULARIES),
                         ("backends", table.BACKENDS | table.GENERATORS)]:
         given = named or [] if name == "backends" else getattr(options, name)
         wrong = [value for value in given if value not in known]
@@ -63,7 +65,8 @@ def parse():
             parser.error(f"--{name}: {wrong[0]} is none of {', '.join(known)}")
     os.environ.setdefault("LINNET_PROGRAM", str(options.linnet.parents[2] / "tools/linnet"))
     options.rows = used(options)
-    options.with_linnet = any(b.engine == "linnet" for b in options.rows)
+    options.with_linnet = any(b.engine == "linnet" for b in options.rows) or (
+        "tokenizers" in options.parts and (not named or "linnet" in " ".join(named)))
     if options.command == "run" and options.with_linnet and not options.linnet.exists():
         parser.error(f"{options.linnet} is not there: build it, or name --backends without linnet")
     return options
@@ -115,7 +118,7 @@ def versions(options):
 
     packages = {p for backend in options.rows for p in engines.module(backend.engine).PACKAGES}
     if "tokenizers" in options.parts:
-        packages.add("tokenizers")
+        packages |= {"tokenizers", "tiktoken"}
     return {"Python": platform.python_version(),
             **{p: importlib.metadata.version(p) for p in sorted(packages)}}
 
@@ -167,8 +170,9 @@ def measure(options):
     for model in table.LANGUAGE_MODELS:
         for threads in options.threads:
             part("generation", lambda: generators.generation(options, model, threads))
-    for threads in options.threads:
-        part("tokenizers", lambda: tokenizer_speed.throughput(options, threads))
+    for vocabulary in options.vocabularies:
+        for threads in options.threads:
+            part("tokenizers", lambda: tokenizer_speed.throughput(options, threads, vocabulary))
     return data
 
 

@@ -232,7 +232,7 @@ def sizes_text(rows):
 
 def tokenizers_text(rows):
     def key(row):
-        return row["threads"], table.TOKENIZERS[row["tokenizer"]].kind
+        return row["vocabulary"], row["threads"], table.TOKENIZERS[row["tokenizer"]].kind
 
     peers = {}
     for r in rows:
@@ -240,7 +240,7 @@ def tokenizers_text(rows):
             peers[key(r)] = max(peers.get(key(r), 0), max(r["mb_per_s"]))
     cells = []
     for r in rows:
-        first = [f"`{r['tokenizer']}`", r["threads"], key(r)[1]]
+        first = [r["vocabulary"], f"`{r['tokenizer']}`", r["threads"], key(r)[2]]
         if "error" in r:
             cells.append(first + ["-", "-", r["error"]])
             continue
@@ -249,7 +249,7 @@ def tokenizers_text(rows):
                               ratio(best / peers[key(r)]) if key(r) in peers else "-"])
     return ("## Tokenizers\n\nMB of text a second, every text once; ratio to the fastest peer of "
             "the same kind and threads.\n\n" + markdown_table(
-                ["tokenizer", "threads", "kind", "best", "median", "ratio"], cells))
+                ["vocabulary", "tokenizer", "threads", "kind", "best", "median", "ratio"], cells))
 
 
 def render(data):

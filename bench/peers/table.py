@@ -78,6 +78,7 @@ BACKENDS = {
 GENERATORS = {
     "linnet_fp32": Backend("linnet", "fp32", "none", "packed sequences, best level"),
     "linnet_bf16": Backend("linnet", "bf16", "none", "--precision bf16"),
+    "linnet_int8": Backend("linnet", "int8", "generator_int8", "linnet quantize"),
     "torch_fp32": Backend("torch", "fp32", "none", "eager, sdpa, DynamicCache"),
     "ort_fp32": Backend("onnxruntime", "fp32", "generator_fp32",
                         "past as inputs and outputs, logits of the last token"),
@@ -152,15 +153,21 @@ def backends_of(precisions, backends):
 class Tokenizer:
     """A way to encode texts: a row of the tokenizer table."""
 
-    engine: str  # linnet or tokenizers
+    engine: str  # linnet, tokenizers or tiktoken
     mode: str  # what its worker is asked to do
     kind: str  # rows of one kind are compared: "ids" or "everything" (offsets and all)
     threads: tuple = (1, 2)
+    vocabularies: tuple = ("all-MiniLM-L6-v2", "gpt2")
 
+
+# Directories under vocab/ of the data.
+VOCABULARIES = ["all-MiniLM-L6-v2", "gpt2"]
 
 TOKENIZERS = {
     "linnet_ids": Tokenizer("linnet", "ids", "ids"),
     "tokenizers_batch_fast": Tokenizer("tokenizers", "encode_batch_fast", "ids"),
+    "tiktoken": Tokenizer("tiktoken", "encode_ordinary", "ids", threads=(1,),
+                          vocabularies=("gpt2",)),
     "linnet_encode": Tokenizer("linnet", "encode", "everything"),
     "tokenizers_batch": Tokenizer("tokenizers", "encode_batch", "everything"),
     "tokenizers_encode": Tokenizer("tokenizers", "encode", "everything", threads=(1,)),

@@ -9,14 +9,13 @@ import table
 from driver import Worker, WorkerFailed
 
 HERE = pathlib.Path(__file__).resolve().parent
-DIRECTORY = "vocab/all-MiniLM-L6-v2"  # under the data folder, and the texts
-TEXTS = "imdb/train.jsonl"
+TEXTS = "imdb/train.jsonl"  # under the data folder
 
 
 def missing(data):
     """What is not there, or None."""
-    return next((str(data / name) for name in (DIRECTORY + "/tokenizer.json", TEXTS)
-                 if not (data / name).exists()), None)
+    names = [f"vocab/{name}/tokenizer.json" for name in table.VOCABULARIES] + [TEXTS]
+    return next((str(data / name) for name in names if not (data / name).exists()), None)
 
 
 def slices(data, folder, count, texts_each):
@@ -34,24 +33,28 @@ def slices(data, folder, count, texts_each):
     return result
 
 
-def command(setup, way, threads):
-    directory = str(setup.data / DIRECTORY)
+def command(setup, way, threads, vocabulary):
+    directory = str(setup.data / "vocab" / vocabulary)
     if way.engine == "linnet":
         return [str(setup.linnet), "tokenizer", directory, str(threads), way.mode]
-    return [sys.executable, str(HERE / "tokenizer_worker.py"), directory, way.mode]
+    return [sys.executable, str(HERE / "tokenizer_worker.py"), way.engine, directory,
+            way.mode]
 
 
-def throughput(setup, threads):
-    """Rows {threads, tokenizer, mb_per_s: one a round} or {…, error}. The first round is dropped;
-    a row whose ids are not those of `tokenizers_batch` is an error."""
+def throughput(setup, threads, vocabulary):
+    """Rows {vocabulary, threads, tokenizer, mb_per_s: one a round} or {…, error}. The first round is
+    dropped; a row whose ids are not those of `tokenizers_batch` is an error."""
     rows, workers = {}, {}
     with tempfile.TemporaryDirectory() as folder:
         parts = slices(setup.data, pathlib.Path(folder), setup.rounds + 1, setup.texts)
         try:
             for name, way in table.TOKENIZERS.items():
-                if threads in way.threads and (way.engine != "linnet" or setup.with_linnet):
-                    workers[name] = Worker(command(setup, way, threads), threads)
-                    rows[name] = {"threads": threads, "tokenizer": name, "mb_per_s": []}
+                if vocabulary not in way.vocabularies or threads not in way.threads:
+                    continue
+                if way.engine != "linnet" or setup.with_linnet:
+                    workers[name] = Worker(command(setup, way, threads, vocabulary), threads)
+                    rows[name] = {"vocabulary": vocabulary, "threads": threads, "tokenizer": name,
+                                  "mb_per_s": []}
             for number, (path, size) in enumerate(parts):
                 replies = _round(workers, rows, path)
                 wanted = replies.get("tokenizers_batch", {}).get("digest")
@@ -63,7 +66,7 @@ def throughput(setup, threads):
         finally:
             for worker in workers.values():
                 worker.close()
-    print(f"tokenizers {threads}: " + "  ".join(
+    print(f"tokenizers {vocabulary} {threads}: " + "  ".join(
         f"{name} {row.get('error') or round(max(row['mb_per_s']), 1)}"
         for name, row in rows.items()), file=sys.stderr, flush=True)
     return list(rows.values())

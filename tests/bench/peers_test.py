@@ -231,9 +231,9 @@ class Tokenizers(unittest.TestCase):
             parts = tokenizer_speed.slices(data, data, 4, 2)
             self.assertEqual(len({path.read_text() for path, _ in parts}), 4)
             self.assertEqual([size for _, size in parts], [12] * 4)
-            tokenizer_speed.command = lambda setup, way, threads: fake(float(way.mode == "ids"), 2.0)
+            tokenizer_speed.command = lambda setup, way, *_: fake(float(way.mode == "ids"), 2.0)
             setup = types.SimpleNamespace(data=data, rounds=3, texts=2, with_linnet=True)
-            rows = {row["tokenizer"]: row for row in tokenizer_speed.throughput(setup, 1)}
+            rows = {row["tokenizer"]: row for row in tokenizer_speed.throughput(setup, 1, "gpt2")}
         self.assertEqual(rows["linnet_ids"]["error"], "other ids than tokenizers_batch")
         self.assertEqual(rows["tokenizers_batch"]["mb_per_s"], [0.006] * 3)
 

@@ -16,5 +16,9 @@ def convert_int8(directory, target):
     _quantize(directory, target, "--attention", "f32")
 
 
+def convert_generator_int8(directory, target):
+    _quantize(directory, target)
+
+
 def convert_int8_attention(directory, target):
     _quantize(directory, target, "--attention", "i8")
