@@ -29,6 +29,8 @@ KernelTable reference_table() noexcept {
           .check_packed_s8 = level::check_packed_s8,
           .quantize_rows_s8 = level::quantize_rows_s8,
           .gemm_s8 = {0, level::gemm_s8},
+          .pack_s4 = level::pack_s4,
+          .gemm_s4 = level::gemm_s4,
           .layer_norm_s8 = level::layer_norm_s8,
           .attention_s8 = {level::attention_s8_scratch_floats, level::attention_s8},
           .transform_rows_f32 = level::transform_rows_f32,
@@ -68,6 +70,7 @@ void lay_avx2(KernelTable& t) noexcept {
   t.dropout_f32 = level::dropout_f32;
   t.attention_s8 = {level::attention_s8_scratch_floats, level::attention_s8};
   t.gemm_s8 = {0, level::gemm_s8};
+  t.gemm_s4 = level::gemm_s4;
 }
 
 void lay_avx_vnni(KernelTable& t) noexcept {
@@ -108,6 +111,7 @@ void lay_avx512_vnni(KernelTable& t) noexcept {
   t.isa = Isa::kAvx512Vnni;
   if (has_avx512_bf16()) t.gemm_bf16 = avx512_bf16::gemm_bf16;
   t.gemm_s8 = {avx512_vnni::kGemmS8Shift, avx512_vnni::gemm_s8};
+  t.gemm_s4 = avx512_vnni::gemm_s4;
   t.attention_s8 = {avx512_vnni::attention_s8_scratch_floats, avx512_vnni::attention_s8};
 }
 
@@ -185,6 +189,8 @@ std::array<SlotInfo, kSlots> slots(const KernelTable& table) noexcept {
           of("check_packed_s8", [](const KernelTable& t) { return t.check_packed_s8; }),
           of("quantize_rows_s8", [](const KernelTable& t) { return t.quantize_rows_s8; }),
           of("gemm_s8", [](const KernelTable& t) { return t.gemm_s8.run; }),
+          of("pack_s4", [](const KernelTable& t) { return t.pack_s4; }),
+          of("gemm_s4", [](const KernelTable& t) { return t.gemm_s4; }),
           of("layer_norm_s8", [](const KernelTable& t) { return t.layer_norm_s8; }),
           of("attention_s8", [](const KernelTable& t) { return t.attention_s8.run; }),
           of("transform_rows_f32", [](const KernelTable& t) { return t.transform_rows_f32; }),

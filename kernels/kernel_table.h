@@ -27,6 +27,8 @@ struct KernelTable {
   CheckPackedS8Fn check_packed_s8;
   QuantizeRowsS8Fn quantize_rows_s8;
   GemmS8 gemm_s8;
+  PackS4Fn pack_s4;
+  GemmS4Fn gemm_s4;
   LayerNormS8Fn layer_norm_s8;
   AttentionS8 attention_s8;
   TransformRowsF32Fn transform_rows_f32;
@@ -52,7 +54,7 @@ struct SlotInfo {
   const char* addition = nullptr;
 };
 
-inline constexpr std::size_t kSlots = 25;
+inline constexpr std::size_t kSlots = 27;
 
 /// Every slot of a table that make_table() gave, in the order of its fields.
 std::array<SlotInfo, kSlots> slots(const KernelTable& table) noexcept;

@@ -181,6 +181,29 @@ using PackS8Fn = void (*)(std::int8_t* packed, const std::int8_t* w, std::int64_
 using CheckPackedS8Fn = bool (*)(const std::int8_t* packed, std::int64_t K, std::int64_t n_begin,
                                  std::int64_t n_end) noexcept;
 
+/// gemm_s4: the product of GemmS8Args with weights of 4 bits, for decoding. Groups of 32 of k share
+/// a scale t, an integer too, so that every sum is exact in 32 bits for padded_k(K) <= kMaxKS4:
+///   acc = sum over groups g of t[n,g] · sum over the k of g of x[m,k]·q[n,k],  q in -8 .. 7
+/// x is stored without a shift, w is packed by pack_s4; columns are split at multiples of kPanelS4.
+using GemmS4Fn = void (*)(const GemmS8Args& args) noexcept;
+inline constexpr std::int64_t kGroupS4 = 32;
+/// 512 groups of 128 · 32 · 127 · 8 < 2^31.
+inline constexpr std::int64_t kMaxKS4 = 16384;
+
+/// Packed weights of 4 bits, one layout for all levels: panels of 32 columns, the last one of 16 if
+/// that holds it. A panel of width P has for every 64 of k
+///   int8  [2][P]           t of two groups
+///   uint8 [2][4][P][4]     at [g][i][n][j]: q[n, 32·g + 8·i + j] + 8, and 16 times that of k + 4
+/// Columns from N on have t = 0.
+inline constexpr std::int64_t kPanelS4 = 32;
+/// Bytes of a packed column: multiply by N rounded up to 16.
+constexpr std::int64_t column_bytes_s4(std::int64_t K) { return padded_k(K) / 64 * 34; }
+
+/// Packs columns [n_begin, n_end) (multiples of kPanelS4, or N) of q [N, padded_k(K)] and t [N,
+/// padded_k(K)/32]. `packed` is the start of the whole packed matrix, 64-byte aligned.
+using PackS4Fn = void (*)(std::int8_t* packed, const std::int8_t* q, const std::int8_t* t,
+                          std::int64_t K, std::int64_t n_begin, std::int64_t n_end) noexcept;
+
 /// BF16 operands: the upper 16 bits of a float, rounded half to even. Below 2^-126 they are ±0, as
 /// the instructions that multiply them take them; NaN stays NaN. Outside the promise of the same
 /// bits: packing and rounding give the same bytes at every level, products differ in the order of

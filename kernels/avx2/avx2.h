@@ -22,6 +22,7 @@ bool check_packed_s8(const std::int8_t* packed, std::int64_t K, std::int64_t n_b
                      std::int64_t n_end) noexcept;
 void quantize_rows_s8(const QuantizeRowsS8Args& args) noexcept;
 void gemm_s8(const GemmS8Args& args) noexcept;
+void gemm_s4(const GemmS8Args& args) noexcept;
 
 void gemm_bf16(const GemmBf16Args& args) noexcept;
 

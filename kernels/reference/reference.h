@@ -22,6 +22,9 @@ bool check_packed_s8(const std::int8_t* packed, std::int64_t K, std::int64_t n_b
                      std::int64_t n_end) noexcept;
 void quantize_rows_s8(const QuantizeRowsS8Args& args) noexcept;
 void gemm_s8(const GemmS8Args& args) noexcept;
+void gemm_s4(const GemmS8Args& args) noexcept;
+void pack_s4(std::int8_t* packed, const std::int8_t* q, const std::int8_t* t, std::int64_t K,
+             std::int64_t n_begin, std::int64_t n_end) noexcept;
 void pack_s8(std::int8_t* packed, const std::int8_t* w, std::int64_t stride_n,
              std::int64_t stride_k, std::int64_t K, std::int64_t n_begin,
              std::int64_t n_end) noexcept;

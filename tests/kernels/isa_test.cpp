@@ -132,6 +132,10 @@ bool may_inherit(Isa isa, const std::string& slot) {
   if (slot == "round_rows_bf16" || slot == "pack_bf16") {
     return isa != Isa::kReference && isa != Isa::kAvx512;
   }
+  if (slot == "gemm_s4") {
+    return isa != Isa::kReference && isa != Isa::kAvx2 && isa != Isa::kAvx512Vnni;
+  }
+  if (slot == "pack_s4") return isa != Isa::kReference;  // done once for a file
   switch (isa) {
     case Isa::kReference:
       return false;
@@ -166,7 +170,7 @@ TEST(KernelTable, SlotsAreNamedInOrder) {
       names,
       "gemm_f32 gemm_tn_f32 layer_norm_f32 softmax_f32 activate_f32 normalize_l2_f32 attention_f32 "
       "pack_bf16 round_rows_bf16 gemm_bf16 "
-      "pack_s8 check_packed_s8 quantize_rows_s8 gemm_s8 layer_norm_s8 attention_s8 "
+      "pack_s8 check_packed_s8 quantize_rows_s8 gemm_s8 pack_s4 gemm_s4 layer_norm_s8 attention_s8 "
       "transform_rows_f32 embed_rows "
       "activate_bwd_f32 layer_norm_bwd_f32 softmax_bwd_f32 sum_columns_f32 adamw_f32 sgd_f32 "
       "dropout_f32 ");

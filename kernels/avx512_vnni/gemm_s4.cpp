@@ -1,0 +1,138 @@
+#include "kernels/avx512/finish_s8.h"
+#include "kernels/avx512_vnni/avx512_vnni.h"
+
+// y = x·Wᵀ with weights of 4 bits, 4 rows x 32 columns at a time. vpdpbusd takes the weights as
+// unsigned bytes q + 8, so a group's sums begin at -8 times the sum of its x; that sum is below
+// 2^15, and vpdpwssd multiplies it with the group's scale.
+namespace linnet::kernels::avx512_vnni {
+namespace {
+
+constexpr int kRows = 4;
+constexpr std::int64_t kManyRows = 16;  // rows whose sums of groups are made at once
+constexpr std::int64_t kMaxGroups = kMaxKS4 / kGroupS4;
+constexpr std::int64_t kAhead = 4 * 34 * 32;  // bytes between asking for weights and their use
+
+/// -8 times the sums of the groups of some rows.
+struct Begins {
+  std::int16_t of[kManyRows][kMaxGroups];
+};
+
+void sum_groups(Begins& begins, const GemmS8Args& a, std::int64_t m, std::int64_t rows) {
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const std::uint8_t* x = a.x + (m + r) * a.ldx;
+    for (std::int64_t g = 0; g < padded_k(a.K) / kGroupS4; ++g, x += kGroupS4) {
+      std::int32_t sum = 0;
+      for (std::int64_t k = 0; k < kGroupS4; ++k) sum += static_cast<std::int8_t>(x[k]);
+      begins.of[r][g] = static_cast<std::int16_t>(-8 * sum);
+    }
+  }
+}
+
+inline __m512i four_bytes(const std::uint8_t* x) {
+  std::int32_t four;
+  __builtin_memcpy(&four, x, 4);
+  return _mm512_set1_epi32(four);
+}
+
+/// One panel: where it starts in y, its packed bytes and how wide it is.
+struct Panel {
+  const std::int8_t* w;
+  std::int64_t n, width;
+};
+
+/// acc[r][v] += the products of one group; t and w are its scales and its weights.
+template <int R, int V>
+[[gnu::always_inline]] inline void add_group(__m512i (&acc)[R][V], const std::uint8_t* x,
+                                             std::int64_t ldx, const std::int16_t* begin,
+                                             const std::int8_t* t, const std::int8_t* w) {
+  const __m512i low_bits = _mm512_set1_epi8(15);
+  __m512i group[R][V];
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) {
+    const __m512i first = _mm512_set1_epi32(begin[r * kMaxGroups]);
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) group[r][v] = first;
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    __m512i low[V], high[V];
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) {
+      const __m512i both = _mm512_loadu_si512(w + (i * V + v) * 64);
+      low[v] = _mm512_and_si512(both, low_bits);
+      high[v] = _mm512_and_si512(_mm512_srli_epi16(both, 4), low_bits);
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
+      const __m512i x_low = four_bytes(x + r * ldx + 8 * i);
+      const __m512i x_high = four_bytes(x + r * ldx + 8 * i + 4);
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v) {
+        group[r][v] = _mm512_dpbusd_epi32(group[r][v], low[v], x_low);
+        group[r][v] = _mm512_dpbusd_epi32(group[r][v], high[v], x_high);
+      }
+    }
+  }
+#pragma GCC unroll 2
+  for (int v = 0; v < V; ++v) {
+    // In each lane a pair of 16 bits: t, and 0 for the upper half of the sum.
+    const __m512i scale = _mm512_and_si512(
+        _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(t + 16 * v))),
+        _mm512_set1_epi32(0xFFFF));
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) acc[r][v] = _mm512_dpwssd_epi32(acc[r][v], group[r][v], scale);
+  }
+}
+
+/// R rows of a panel of V vectors, of which the last may be partial. Asks for the weights `ahead`
+/// bytes before their use.
+template <int R, int V>
+void block(const GemmS8Args& a, const Panel& p, std::int64_t m, const std::int16_t* begins,
+           std::int64_t ahead) {
+  __m512i acc[R][V];
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) acc[r][v] = _mm512_setzero_si512();
+  }
+  const std::uint8_t* x = a.x + m * a.ldx;
+  const std::int8_t* w = p.w;
+  for (std::int64_t k = 0; k < padded_k(a.K); k += 64, x += 64, begins += 2, w += V * 16 * 34) {
+#pragma GCC unroll 32
+    for (int line = 0; line < V * 8; ++line) _mm_prefetch(w + ahead + line * 64, _MM_HINT_T0);
+    add_group<R, V>(acc, x, a.ldx, begins, w, w + V * 32);
+    add_group<R, V>(acc, x + 32, a.ldx, begins + 1, w + V * 16, w + V * 32 + V * 256);
+  }
+  avx512::finish_s8<R, V>(a, {m, R, p.n, p.width}, acc);
+}
+
+using BlockFn = void (*)(const GemmS8Args&, const Panel&, std::int64_t, const std::int16_t*,
+                         std::int64_t);
+constexpr BlockFn kWhole[kRows] = {block<1, 2>, block<2, 2>, block<3, 2>, block<4, 2>};
+constexpr BlockFn kNarrow[kRows] = {block<1, 1>, block<2, 1>, block<3, 1>, block<4, 1>};
+
+/// Rows m .. m+rows-1 of one panel.
+void run_panel(const GemmS8Args& a, const Panel& p, std::int64_t m, std::int64_t rows,
+               const Begins& begins) {
+  for (std::int64_t r = 0; r < rows; r += kRows) {
+    const std::int64_t size = rows - r < kRows ? rows - r : kRows;
+    const BlockFn run = (p.width > 16 ? kWhole : kNarrow)[size - 1];
+    run(a, p, m + r, begins.of[r], kAhead);
+  }
+}
+
+}  // namespace
+
+void gemm_s4(const GemmS8Args& a) noexcept {
+  Begins begins;
+  for (std::int64_t m = 0; m < a.M; m += kManyRows) {
+    const std::int64_t rows = a.M - m < kManyRows ? a.M - m : kManyRows;
+    sum_groups(begins, a, m, rows);
+    for (std::int64_t n = a.n_begin; n < a.n_end; n += kPanelS4) {
+      const std::int64_t width = a.n_end - n < kPanelS4 ? a.n_end - n : kPanelS4;
+      run_panel(a, {a.w + n * column_bytes_s4(a.K), n, width}, m, rows, begins);
+    }
+  }
+}
+
+}  // namespace linnet::kernels::avx512_vnni
