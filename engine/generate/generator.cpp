@@ -21,7 +21,7 @@ KvCacheShape cache_shape(const Gpt2Model& model, const GeneratorOptions& options
                                                  name(model.head_kind) +
                                                  ", expected a language-model head");
   }
-  KvCacheShape shape{1, c.n_positions, c.n_layer, c.n_embd, c.n_head};
+  KvCacheShape shape{1, c.n_positions, c.n_layer, c.n_embd, c.n_head, options.cache_type};
   shape.sequences =
       std::max<std::int64_t>(1, std::min(options.sequences, options.cache_budget / shape.bytes()));
   return shape;

@@ -40,6 +40,7 @@ std::int64_t window_begin(std::int64_t n, std::int64_t positions);
 struct GeneratorOptions {
   std::int64_t sequences = 16;                        // that run side by side, at most
   std::int64_t cache_budget = std::int64_t{2} << 30;  // bytes
+  CacheType cache_type = CacheType::kFloat32;
 };
 
 /// Feeds the tokens of several sequences to a model at once, each behind those that its place in

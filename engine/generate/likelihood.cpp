@@ -39,7 +39,7 @@ std::vector<LikelihoodWindow> strided_windows(std::int64_t n, std::int64_t max_l
   return windows;
 }
 
-Likelihood::Likelihood(Gpt2Session& session) : session_(session) {
+Likelihood::Likelihood(Gpt2Session& session, KvCache* cache) : session_(session), cache_(cache) {
   const Gpt2Model& m = session.model();
   if (m.head_kind != HeadKind::kCausalLm) {
     throw Error(ErrorCode::kInvalidArgument, std::string("likelihood: the model has the head ") +
@@ -72,7 +72,21 @@ void Likelihood::score_rows(const Context& ctx, Mat<const float> hidden,
 
 void Likelihood::score(std::span<const std::int32_t> tokens,
                        std::span<const LikelihoodWindow> windows, Use use) {
+  if (cache_ == nullptr) return score_together(tokens, windows, 0, use);
+  const auto places = static_cast<std::size_t>(cache_->shape().sequences);
+  for (std::size_t w = 0; w < windows.size(); w += places) {
+    for (std::size_t i = 0; i < places; ++i) cache_->truncate(static_cast<std::int64_t>(i), 0);
+    score_together(tokens, windows.subspan(w, std::min(places, windows.size() - w)),
+                   static_cast<std::int64_t>(w), use);
+  }
+}
+
+// Windows that run packed; the first of them has this index.
+void Likelihood::score_together(std::span<const std::int32_t> tokens,
+                                std::span<const LikelihoodWindow> windows,
+                                std::int64_t first_window, Use use) {
   std::vector<std::int32_t> ids, positions;
+  std::vector<std::int64_t> places;
   std::vector<std::int64_t> starts{0};
   std::vector<Row> all;          // what is scored, in order
   std::vector<std::int64_t> at;  // the token of the batch whose hidden state scores it
@@ -84,13 +98,14 @@ void Likelihood::score(std::span<const std::int32_t> tokens,
       positions.push_back(static_cast<std::int32_t>(t - window.begin));
     }
     starts.push_back(static_cast<std::int64_t>(ids.size()));
+    if (cache_ != nullptr) places.push_back(static_cast<std::int64_t>(w));
     for (std::int64_t t = window.first; t < window.end + window.next; ++t) {
-      all.push_back({static_cast<std::int64_t>(w), t});
+      all.push_back({first_window + static_cast<std::int64_t>(w), t});
       at.push_back(t - 1 + shift);
     }
   }
   std::size_t next = 0;
-  session_.for_each_part({ids, positions, {}, starts}, {},
+  session_.for_each_part({ids, positions, {}, starts}, {cache_, places},
                          [&](const Context& ctx, const Gpt2Session::Part& part) {
                            const std::int64_t end = part.first_token + part.batch.T();
                            while (next < all.size() && at[next] < end) {

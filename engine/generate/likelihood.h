@@ -35,7 +35,9 @@ std::vector<LikelihoodWindow> strided_windows(std::int64_t n, std::int64_t max_l
 class Likelihood {
  public:
   /// The session must outlive it; its model needs a language-model head, else kInvalidArgument.
-  explicit Likelihood(Gpt2Session& session);
+  /// With a cache, whose places it empties, attention reads keys and values as that keeps them: in
+  /// FP32 the bits do not depend on it.
+  explicit Likelihood(Gpt2Session& session, KvCache* cache = nullptr);
 
   /// (index of the window, index of the token in the text, its log-probability).
   using Use = FunctionRef<void(std::int64_t window, std::int64_t token, double logprob)>;
@@ -46,10 +48,14 @@ class Likelihood {
   struct Row {
     std::int64_t window, token;  // scored by this row's hidden state
   };
+  void score_together(std::span<const std::int32_t> tokens,
+                      std::span<const LikelihoodWindow> windows, std::int64_t first_window,
+                      Use use);
   void score_rows(const Context& ctx, Mat<const float> hidden, std::span<const std::int64_t> at,
                   std::span<const Row> rows, std::span<const std::int32_t> tokens, Use use);
 
   Gpt2Session& session_;
+  KvCache* cache_;
   std::vector<float> chosen_, logits_;  // [rows, E], [rows, V]
   std::vector<double> logprobs_;        // [rows]
 };

@@ -2,6 +2,7 @@
 #include "engine/models/kv_cache.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <string>
 
@@ -33,6 +34,29 @@ std::int64_t in_panels(std::int64_t position, std::int64_t d, std::int64_t head_
   return (position / kPanel * head_width + d) * kPanel + position % kPanel;
 }
 
+// Bytes of the keys or the values of one head, INT8 with the scales behind them.
+std::int64_t head_bytes(const KvCacheShape& shape) {
+  const std::int64_t positions = rounded(shape.positions), W = shape.A / shape.heads;
+  return shape.type == CacheType::kInt8 ? product(positions, W + kFloat)
+                                        : product(positions, product(W, kFloat));
+}
+
+// Row x [W] in INT8, its numbers `step` apart, and its scale: the formula of quantize_rows_s8.
+float quantize(std::int8_t* q, std::int64_t step, const float* x, std::int64_t W) {
+  constexpr float kLeast = 1e-30f;
+  float amax = 0;
+  bool finite = true;
+  for (std::int64_t d = 0; d < W; ++d) {
+    finite = finite && std::isfinite(x[d]);
+    amax = std::max(amax, std::abs(x[d]));
+  }
+  const float inverse = finite && amax >= kLeast ? 127 / amax : 0;
+  for (std::int64_t d = 0; d < W; ++d) {
+    q[d * step] = static_cast<std::int8_t>(finite ? std::lrint(x[d] * inverse) : 0);
+  }
+  return finite ? amax / 127 : std::numeric_limits<float>::quiet_NaN();
+}
+
 Block checked_block(const KvCacheShape& shape, std::int64_t budget) {
   if (shape.bytes() > budget) {
     throw Error(ErrorCode::kLimit, "key/value cache: " + std::to_string(shape.sequences) +
@@ -46,7 +70,7 @@ Block checked_block(const KvCacheShape& shape, std::int64_t budget) {
 }  // namespace
 
 std::int64_t KvCacheShape::bytes() const {
-  return product(product(product(product(sequences, layers), rounded(positions)), A), 2 * kFloat);
+  return product(product(sequences, product(layers, 2 * heads)), head_bytes(*this));
 }
 
 KvCache::KvCache(const KvCacheShape& shape, std::int64_t budget)
@@ -65,11 +89,15 @@ void KvCache::truncate(std::int64_t sequence, std::int64_t length) {
 
 void KvCache::copy(std::int64_t to, std::int64_t from) {
   if (to == from) return;
-  const std::int64_t n = rounded(length(from)) * head_width();
+  const std::int64_t positions = rounded(length(from));
+  const std::int64_t bytes =
+      positions * head_width() * (shape_.type == CacheType::kInt8 ? 1 : kFloat);
   for (std::int64_t l = 0; l < shape_.layers; ++l) {
     for (const Which which : {kKey, kValue}) {
       for (std::int64_t h = 0; h < shape_.heads; ++h) {
-        std::copy_n(place(from, l, which, h), n, place(to, l, which, h));
+        const Head source = head(from, l, which, h), target = head(to, l, which, h);
+        std::copy_n(source.data, bytes, target.data);
+        if (source.scale != nullptr) std::copy_n(source.scale, positions, target.scale);
       }
     }
   }
@@ -77,36 +105,51 @@ void KvCache::copy(std::int64_t to, std::int64_t from) {
 }
 
 void KvCache::copy_keys(std::int64_t sequence, std::int64_t layer, Mat<float> to) const {
+  copy_rows(sequence, layer, kKey, to);
+}
+
+void KvCache::copy_values(std::int64_t sequence, std::int64_t layer, Mat<float> to) const {
+  copy_rows(sequence, layer, kValue, to);
+}
+
+void KvCache::copy_rows(std::int64_t sequence, std::int64_t layer, Which which,
+                        Mat<float> to) const {
   const std::int64_t W = head_width();
   for (std::int64_t h = 0; h < shape_.heads; ++h) {
-    const float* from = place(sequence, layer, kKey, h);
+    const Head from = head(sequence, layer, which, h);
     for (std::int64_t t = 0; t < length(sequence); ++t) {
-      for (std::int64_t d = 0; d < W; ++d) to.row(t)[h * W + d] = from[in_panels(t, d, W)];
+      for (std::int64_t d = 0; d < W; ++d) {
+        const std::int64_t at = which == kKey ? in_panels(t, d, W) : t * W + d;
+        to.row(t)[h * W + d] =
+            from.scale == nullptr
+                ? reinterpret_cast<const float*>(from.data)[at]
+                : static_cast<float>(static_cast<std::int8_t>(from.data[at])) * from.scale[t];
+      }
     }
   }
 }
 
-void KvCache::copy_values(std::int64_t sequence, std::int64_t layer, Mat<float> to) const {
+void KvCache::put(const Head& to, Which which, std::int64_t position, const float* row) {
   const std::int64_t W = head_width();
-  for (std::int64_t h = 0; h < shape_.heads; ++h) {
-    const float* from = place(sequence, layer, kValue, h);
-    for (std::int64_t t = 0; t < length(sequence); ++t) {
-      std::copy_n(from + t * W, W, to.row(t) + h * W);
-    }
+  const std::int64_t first = which == kKey ? in_panels(position, 0, W) : position * W;
+  const std::int64_t step = which == kKey ? kernels::kKeyPanel : 1;
+  if (to.scale != nullptr) {
+    to.scale[position] = quantize(reinterpret_cast<std::int8_t*>(to.data) + first, step, row, W);
+    return;
   }
+  float* floats = reinterpret_cast<float*>(to.data) + first;
+  for (std::int64_t d = 0; d < W; ++d) floats[d * step] = row[d];
 }
 
 void KvCache::append(std::int64_t sequence, std::int64_t layer, Mat<const float> qkv) {
   const std::int64_t A = shape_.A, W = head_width(), past = length(sequence);
   LINNET_ASSERT(qkv.cols == 3 * A && past + qkv.rows <= shape_.positions);
   for (std::int64_t h = 0; h < shape_.heads; ++h) {
-    float* key = place(sequence, layer, kKey, h);
-    float* value = place(sequence, layer, kValue, h) + past * W;
+    const Head key = head(sequence, layer, kKey, h), value = head(sequence, layer, kValue, h);
     for (std::int64_t t = 0; t < qkv.rows; ++t) {
       const float* from = qkv.row(t) + A + h * W;
-      float* panel = key + in_panels(past + t, 0, W);
-      for (std::int64_t d = 0; d < W; ++d) panel[d * kernels::kKeyPanel] = from[d];
-      std::copy_n(from + A, W, value + t * W);
+      put(key, kKey, past + t, from);
+      put(value, kValue, past + t, from + A);
     }
   }
 }
@@ -117,15 +160,19 @@ void KvCache::advance(std::int64_t sequence, std::int64_t n) {
 }
 
 KeyValues KvCache::view(std::int64_t sequence, std::int64_t layer) const {
-  return {place(sequence, layer, kKey, 0), place(sequence, layer, kValue, 0),
-          rounded(shape_.positions) * head_width(), length(sequence)};
+  const Head key = head(sequence, layer, kKey, 0), value = head(sequence, layer, kValue, 0);
+  return {key.data, value.data, key.scale, value.scale, head_bytes(shape_), length(sequence)};
 }
 
-float* KvCache::place(std::int64_t sequence, std::int64_t layer, Which which,
-                      std::int64_t head) const {
+KvCache::Head KvCache::head(std::int64_t sequence, std::int64_t layer, Which which,
+                            std::int64_t head) const {
   LINNET_ASSERT(0 <= sequence && sequence < shape_.sequences);
   const std::int64_t index = ((sequence * shape_.layers + layer) * 2 + which) * shape_.heads + head;
-  return reinterpret_cast<float*>(block_.data()) + index * rounded(shape_.positions) * head_width();
+  Head found{block_.data() + index * head_bytes(shape_), nullptr};
+  if (shape_.type == CacheType::kInt8) {
+    found.scale = reinterpret_cast<float*>(found.data + rounded(shape_.positions) * head_width());
+  }
+  return found;
 }
 
 }  // namespace linnet

@@ -7,32 +7,60 @@
 namespace linnet {
 namespace {
 
+// Positions of a head's keys in whole panels.
+std::int64_t in_panels(std::int64_t positions) {
+  constexpr std::int64_t kPanel = kernels::kKeyPanel;
+  return (positions + kPanel - 1) / kPanel * kPanel;
+}
+
 std::int64_t scratch_of_one(const kernels::KernelTable& kernels, std::int64_t longest,
                             std::int64_t head_width) {
   constexpr std::int64_t kAlign = 16;  // floats in 64 bytes
   const std::int64_t floats = kernels.attention_f32.scratch_floats(longest, head_width);
-  return (floats + kAlign - 1) / kAlign * kAlign;
+  return (floats + kAlign - 1) / kAlign * kAlign + 2 * in_panels(longest) * head_width;
 }
 
 std::int64_t past_of(std::span<const KeyValues> sequences, std::int64_t b) {
   return sequences.empty() ? 0 : sequences[static_cast<std::size_t>(b)].past;
 }
 
-// Where head h of sequence b finds its keys and values.
-void set_keys(kernels::AttentionF32Args& args, Mat<const float> qkv,
-              std::span<const KeyValues> sequences, std::int64_t begin, std::int64_t b,
-              std::int64_t h) {
-  const std::int64_t A = qkv.cols / 3, column = h * args.head_width;
-  if (sequences.empty()) {
-    args.k = qkv.row(begin) + A + column;
-    args.v = args.k + A;
-    return;
+// Keys of INT8, in panels, as floats.
+void dequantize_keys(float* to, const std::byte* from, const float* scale, std::int64_t keys,
+                     std::int64_t head_width) {
+  constexpr std::int64_t kPanel = kernels::kKeyPanel;
+  const auto* q = reinterpret_cast<const std::int8_t*>(from);
+  for (std::int64_t j = 0; j < keys; j += kPanel) {
+    for (std::int64_t d = 0; d < head_width; ++d, q += kPanel, to += kPanel) {
+      for (std::int64_t i = 0; i < kPanel; ++i) to[i] = static_cast<float>(q[i]) * scale[j + i];
+    }
   }
-  const KeyValues& kv = sequences[static_cast<std::size_t>(b)];
-  args.k = kv.key + h * kv.next_head;
-  args.v = kv.value + h * kv.next_head;
+}
+
+void dequantize_values(float* to, const std::byte* from, const float* scale, std::int64_t keys,
+                       std::int64_t head_width) {
+  const auto* q = reinterpret_cast<const std::int8_t*>(from);
+  for (std::int64_t j = 0; j < keys; ++j, q += head_width, to += head_width) {
+    for (std::int64_t d = 0; d < head_width; ++d) to[d] = static_cast<float>(q[d]) * scale[j];
+  }
+}
+
+// Where head h of a sequence in a cache finds its keys and values; `room` is for those of INT8.
+void set_keys(kernels::AttentionF32Args& args, const KeyValues& kv, std::int64_t h, float* room) {
+  const std::byte *key = kv.key + h * kv.next_head, *value = kv.value + h * kv.next_head;
   args.ld_kv = args.head_width;
   args.k_in_panels = true;
+  if (kv.key_scale == nullptr) {
+    args.k = reinterpret_cast<const float*>(key);
+    args.v = reinterpret_cast<const float*>(value);
+    return;
+  }
+  constexpr std::int64_t kFloat = sizeof(float);
+  float* values = room + in_panels(args.keys) * args.head_width;
+  dequantize_keys(room, key, kv.key_scale + h * kv.next_head / kFloat, args.keys, args.head_width);
+  dequantize_values(values, value, kv.value_scale + h * kv.next_head / kFloat, args.keys,
+                    args.head_width);
+  args.k = room;
+  args.v = values;
 }
 
 }  // namespace
@@ -78,8 +106,15 @@ void causal_attention(const Context& ctx, const CausalAttention& form, Mat<float
       args.query_end = past + length * (part + 1) / parts;
       args.q = qkv.data + (begin - past) * qkv.ld + h * head_width;  // of position 0
       args.y = y.data + (begin - past) * y.ld + h * head_width;
-      set_keys(args, qkv, sequences, begin, b, h);
-      if (args.query_begin < args.query_end) ctx.kernels.attention_f32.run(args);
+      if (args.query_begin == args.query_end) continue;
+      if (sequences.empty()) {
+        args.k = qkv.row(begin) + A + h * head_width;
+        args.v = args.k + A;
+      } else {
+        set_keys(args, sequences[static_cast<std::size_t>(b)], h,
+                 args.scratch + mine - 2 * in_panels(longest) * head_width);
+      }
+      ctx.kernels.attention_f32.run(args);
     }
   };
   const std::int64_t worthwhile = work * A / 50'000;  // multiply-adds that pay for a thread

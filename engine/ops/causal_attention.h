@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <span>
 
 #include "engine/core/batch.h"
@@ -8,12 +9,14 @@
 
 namespace linnet {
 
-/// Keys and values of one sequence in one layer, head after head. The first `past` positions stand
-/// from earlier passes.
+/// Keys and values of one sequence in one layer, head after head: float, or INT8 with a scale for
+/// each position. The first `past` positions stand from earlier passes.
 struct KeyValues {
-  const float* key = nullptr;    // of head 0, in panels: AttentionF32Args::k_in_panels
-  const float* value = nullptr;  // of head 0, [positions, head width]
-  std::int64_t next_head = 0;    // floats from a head to the next one, of keys and of values
+  const std::byte* key = nullptr;    // of head 0, in panels: AttentionF32Args::k_in_panels
+  const std::byte* value = nullptr;  // of head 0, [positions, head width]
+  const float* key_scale = nullptr;  // of head 0, [positions] of INT8; float: null, both
+  const float* value_scale = nullptr;
+  std::int64_t next_head = 0;  // bytes from a head to the next one, of all four
   std::int64_t past = 0;
 };
 
@@ -24,7 +27,7 @@ struct CausalAttention {
 };
 
 /// Floats of scratch that causal_attention() needs on `threads` threads for sequences that reach
-/// up to `longest` positions.
+/// up to `longest` positions: with those of INT8 as floats.
 std::int64_t causal_attention_scratch_floats(const kernels::KernelTable& kernels, int threads,
                                              std::int64_t longest, std::int64_t head_width);
 

@@ -52,6 +52,7 @@ constexpr auto kOwnOptions = std::to_array<const Option*>({&kModel,
                                                            &kLogprobs,
                                                            &tools::kBatch,
                                                            &tools::kCacheBudget,
+                                                           &tools::kCacheDtype,
                                                            &kOutput,
                                                            &kForce,
                                                            &kJson,
@@ -228,6 +229,7 @@ int run(const cli::Arguments& args, cli::Console& console) {
   GeneratorOptions options;
   options.sequences = args.flag(kChat) ? 1 : args.integer(tools::kBatch);
   options.cache_budget = args.integer(tools::kCacheBudget) << 20;
+  options.cache_type = tools::cache_type(args);
   TextGenerator generator(model, session_options(args), options);
   if (args.flag(kChat)) {
     return tools::chat(generator,

@@ -51,6 +51,10 @@ void write_speculation(json::Writer& out, std::int64_t guessed, std::int64_t acc
   out.end_object();
 }
 
+CacheType cache_type(const cli::Arguments& args) {
+  return args.text(kCacheDtype) == "int8" ? CacheType::kInt8 : CacheType::kFloat32;
+}
+
 LanguageModel load_language_model(const cli::Arguments& args, const cli::Log& log) {
   LoadOptions load = commands::load_options(args, log);
   if (args.text(kDtype) == "int8") {

@@ -19,6 +19,15 @@ inline constexpr Option kCacheBudget{.name = "cache-budget",
                                      .fallback = "2048",
                                      .low = 1,
                                      .high = std::int64_t{1} << 32};
+inline constexpr Option kCacheDtype{
+    .name = "cache-dtype",
+    .kind = Kind::kChoice,
+    .value = "FORMAT",
+    .help =
+        "What keys and values are kept in. int8 takes a quarter of the memory and gives other bits "
+        "than a model without a cache.",
+    .fallback = "float32",
+    .choices = "float32|int8"};
 inline constexpr Option kBatch{
     .name = "batch",
     .kind = Kind::kInteger,
@@ -143,6 +152,9 @@ void take_parameters(const cli::Arguments& args, GenerationParameters& parameter
 
 /// What came of the guesses of speculation: {"guessed": N, "accepted": N, "acceptance_rate": X}.
 void write_speculation(json::Writer& out, std::int64_t guessed, std::int64_t accepted);
+
+/// What --cache-dtype says.
+CacheType cache_type(const cli::Arguments& args);
 
 /// The model of --model, loaded as --threads, --isa, --precision and the symbolic-link options say.
 LanguageModel load_language_model(const cli::Arguments& args, const cli::Log& log);

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -63,6 +65,36 @@ TEST(StridedWindows, RefusesWindowsThatMakeNoSense) {
   test::error_of(ErrorCode::kInvalidArgument, [] { strided_windows(9, 1, 1); });
   test::error_of(ErrorCode::kInvalidArgument, [] { strided_windows(9, 4, 0); });
   test::error_of(ErrorCode::kInvalidArgument, [] { strided_windows(9, 4, 5); });
+}
+
+TEST(Likelihood, ThroughACache) {
+  const auto directory = test::data_dir() / "checkpoints/gpt2-yelp";
+  LINNET_NEEDS(directory);
+  const Gpt2Model model = load_gpt2(weights::Checkpoint(directory), {});
+  Gpt2Session session(model);
+  std::vector<std::int32_t> tokens;
+  for (std::int32_t i = 0; i < 400; ++i) tokens.push_back(i * i % 1000);
+  const auto windows = strided_windows(400, 64, 32);
+  const auto logprobs = [&](KvCache* cache) {
+    std::vector<double> all;
+    Likelihood(session, cache).score(tokens, windows, [&](auto w, auto t, double logprob) {
+      EXPECT_TRUE(windows[static_cast<std::size_t>(w)].first <= t &&
+                  t < windows[static_cast<std::size_t>(w)].end);
+      all.push_back(logprob);
+    });
+    return all;
+  };
+  const std::vector<double> want = logprobs(nullptr);
+  KvCacheShape shape{5, 64, model.config.n_layer, model.config.n_embd, model.config.n_head};
+  KvCache floats(shape, shape.bytes());
+  EXPECT_EQ(logprobs(&floats), want);
+  shape.type = CacheType::kInt8;
+  KvCache int8(shape, shape.bytes());
+  const std::vector<double> got = logprobs(&int8);
+  EXPECT_NE(got, want);
+  double worst = 0;
+  for (std::size_t i = 0; i < want.size(); ++i) worst = std::max(worst, std::abs(got[i] - want[i]));
+  EXPECT_LT(worst, 0.3);
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 // The key/value cache of GPT-2: the bytes of a recomputation, for any split and any company.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <fstream>
+#include <limits>
 #include <numeric>
 
 #include "engine/models/gpt2_session.h"
@@ -93,6 +95,80 @@ TEST_F(Gpt2Cache, AnySplitGivesTheBytesOfOnePass) {
     }
     EXPECT_EQ(cache.length(2), 200);
     EXPECT_TRUE(same_bytes(parts, whole)) << "at most " << most;
+  }
+}
+
+// In INT8 too the bits depend on no split, level, thread or neighbour; they are near those of FP32.
+TEST_F(Gpt2Cache, Int8GivesTheSameBytesForAnySplitAndLevel) {
+  KvCacheShape shape = shape_;
+  shape.type = CacheType::kInt8;
+  EXPECT_LT(shape.bytes(), shape_.bytes() / 3);  // heads of 18 columns: 22 bytes instead of 72
+  const Sequence s(200, 1), other(50, 9);
+  std::vector<float> want;
+  for (const kernels::Isa isa : kernels::supported_isas()) {
+    const Gpt2Model model = load(*dir_, isa);
+    for (const int threads : {1, 3}) {
+      Gpt2Session session(model, {.threads = threads});
+      KvCache cache(shape, shape.bytes());
+      std::vector<float> parts;
+      const std::int64_t borders[] = {0, 7, 8, 90, 200};
+      for (std::size_t i = 0; i < 4; ++i) {
+        const std::int64_t begin = borders[i], end = borders[i + 1];
+        const auto part =
+            logits(session, &cache, {{&s, begin, end, 2}, {&other, begin / 5, end / 5 + 1, 0}});
+        const auto mine = static_cast<std::ptrdiff_t>(end - begin);
+        const auto V = static_cast<std::ptrdiff_t>(model.config.vocab_size);
+        parts.insert(parts.end(), part.begin(), part.begin() + mine * V);
+        cache.truncate(0, end / 5);
+      }
+      if (want.empty()) {
+        KvCache again(shape, shape.bytes());
+        want = logits(session, &again, {{&s, 0, 200, 1}});
+        const std::vector<float> exact = logits(session, nullptr, {{&s, 0, 200}});
+        EXPECT_FALSE(same_bytes(want, exact));
+        double errors = 0, squares = 0;
+        for (std::size_t i = 0; i < exact.size(); ++i) {
+          errors += std::pow(double{want[i]} - double{exact[i]}, 2);
+          squares += std::pow(double{exact[i]}, 2);
+        }
+        EXPECT_LT(std::sqrt(errors / squares), 0.1);
+      }
+      EXPECT_TRUE(same_bytes(parts, want)) << kernels::name(isa) << ", " << threads << " threads";
+    }
+  }
+}
+
+TEST_F(Gpt2Cache, Int8KeepsTheFormulaAndIsCopied) {
+  const KvCacheShape shape{2, 20, 1, 6, 2, CacheType::kInt8};
+  KvCache cache(shape, shape.bytes());
+  std::vector<float> qkv(17 * 18);
+  std::mt19937 rng(3);
+  std::normal_distribution<float> normal;
+  for (float& x : qkv) x = normal(rng);
+  qkv[5 * 18 + 6] = std::numeric_limits<float>::infinity();  // key of head 0 of token 5
+  std::fill_n(qkv.begin() + 7 * 18 + 12, 3, 0.0f);           // value of head 0 of token 7
+  cache.append(0, 0, {qkv.data(), 17, 18, 18});
+  cache.advance(0, 17);
+  cache.copy(1, 0);
+  std::vector<float> keys(17 * 6), values(17 * 6);
+  cache.copy_keys(1, 0, {keys.data(), 17, 6, 6});
+  cache.copy_values(1, 0, {values.data(), 17, 6, 6});
+  for (std::size_t t = 0; t < 17; ++t) {
+    for (std::size_t h = 0; h < 2; ++h) {
+      for (const bool key : {true, false}) {
+        const float* x = qkv.data() + t * 18 + (key ? 6 : 12) + 3 * h;
+        const float* got = (key ? keys : values).data() + t * 6 + 3 * h;
+        const float amax = std::max({std::abs(x[0]), std::abs(x[1]), std::abs(x[2])});
+        for (std::size_t d = 0; d < 3; ++d) {
+          if (std::isinf(amax)) {
+            EXPECT_TRUE(std::isnan(got[d])) << t;
+          } else {
+            const float q = amax > 0 ? std::nearbyint(x[d] * (127 / amax)) : 0;
+            EXPECT_EQ(got[d], q * (amax / 127)) << t << " " << h << " " << d;
+          }
+        }
+      }
+    }
   }
 }
 
