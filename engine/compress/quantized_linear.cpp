@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/models/quantize_channels.h"
+#include "engine/models/quantize_groups.h"
 #include "weights/base/error.h"
 
 namespace linnet::compress {
@@ -47,10 +48,17 @@ void transform_weights(double* to, const float* w, std::int64_t K, const LinearR
 }
 
 QuantizedLinear quantize_linear(Threads& threads, const float* w, std::int64_t N, std::int64_t K,
-                                LinearRecipe recipe) {
+                                LinearRecipe recipe, WeightBits bits) {
   check(recipe, K);
+  if (bits == WeightBits::kFour && K > kernels::kMaxKS4) {
+    throw Error(ErrorCode::kUnsupported, "weights of 4 bits: found " + std::to_string(K) +
+                                             " inputs, expected at most " +
+                                             std::to_string(kernels::kMaxKS4));
+  }
   const std::int64_t K64 = kernels::padded_k(K);
   QuantizedLinear layer{.N = N, .K = K, .q = {}, .scale = {}, .recipe = std::move(recipe)};
+  const std::int64_t groups = layer.groups();
+  if (bits == WeightBits::kFour) layer.t.resize(static_cast<std::size_t>(N * groups));
   layer.q.resize(static_cast<std::size_t>(N * K64));
   layer.scale.resize(static_cast<std::size_t>(N));
   std::vector<double> rows(static_cast<std::size_t>(K64 * threads.count()));
@@ -58,8 +66,10 @@ QuantizedLinear quantize_linear(Threads& threads, const float* w, std::int64_t N
     double* row = rows.data() + thread * K64;
     for (std::int64_t n = begin; n < end; ++n) {
       transform_weights(row, w + n * K, K, layer.recipe);
+      std::int8_t* q = layer.q.data() + n * K64;
       layer.scale[static_cast<std::size_t>(n)] =
-          quantize_channel_s8(layer.q.data() + n * K64, row, K64);
+          bits == WeightBits::kFour ? quantize_channel_s4(q, layer.t.data() + n * groups, row, K64)
+                                    : quantize_channel_s8(q, row, K64);
     }
   });
   return layer;
@@ -70,20 +80,23 @@ void dequantize(Threads& threads, float* w, const QuantizedLinear& layer) {
   const LinearRecipe& recipe = layer.recipe;
   const double gain = recipe.rotation.any() ? recipe.rotation.gain() : 1;
   std::vector<double> rows(static_cast<std::size_t>(K64 * threads.count()));
-  parallel_for(threads, layer.N, kRowsOfAThread,
-               [&](std::int64_t begin, std::int64_t end, int thread) {
-                 double* row = rows.data() + thread * K64;
-                 for (std::int64_t n = begin; n < end; ++n) {
-                   const std::int8_t* q = layer.q.data() + n * K64;
-                   const double scale = double{layer.scale[static_cast<std::size_t>(n)]} * gain;
-                   for (std::int64_t k = 0; k < K64; ++k) row[k] = scale * q[k];
-                   unrotate(row, K64, recipe.rotation);
-                   for (std::int64_t k = 0; k < K; ++k) {
-                     const double r = recipe.r.empty() ? 1 : recipe.r[static_cast<std::size_t>(k)];
-                     w[n * K + k] = static_cast<float>(row[k] * r);
-                   }
-                 }
-               });
+  parallel_for(
+      threads, layer.N, kRowsOfAThread, [&](std::int64_t begin, std::int64_t end, int thread) {
+        double* row = rows.data() + thread * K64;
+        for (std::int64_t n = begin; n < end; ++n) {
+          const std::int8_t* q = layer.q.data() + n * K64;
+          const double scale = double{layer.scale[static_cast<std::size_t>(n)]} * gain;
+          const std::int8_t* t = layer.t.empty() ? nullptr : layer.t.data() + n * layer.groups();
+          for (std::int64_t k = 0; k < K64; ++k) {
+            row[k] = scale * q[k] * (t != nullptr ? t[k / kernels::kGroupS4] : 1);
+          }
+          unrotate(row, K64, recipe.rotation);
+          for (std::int64_t k = 0; k < K; ++k) {
+            const double r = recipe.r.empty() ? 1 : recipe.r[static_cast<std::size_t>(k)];
+            w[n * K + k] = static_cast<float>(row[k] * r);
+          }
+        }
+      });
 }
 
 void quantize_rows(Threads& threads, std::int8_t* q, float* scale, const float* w, std::int64_t V,

@@ -39,6 +39,8 @@ std::int64_t packed_bytes(const kernels::KernelTable& kernels, LinearKind kind, 
       return (N + 15) / 16 * 16 * kernels::padded_k_bf16(K) * 2;
     case LinearKind::kInt8:
       return packed_bytes_s8(N, K);
+    case LinearKind::kInt4:
+      return packed_bytes_s4(N, K);
     case LinearKind::kOneDnnFloat32:
     case LinearKind::kOneDnnBfloat16:
     case LinearKind::kOneDnnInt8:
@@ -56,6 +58,8 @@ std::int64_t column_step(const kernels::KernelTable& kernels, LinearKind kind) {
       return kernels::kPanelBf16;
     case LinearKind::kInt8:
       return kernels::kPanelS8;
+    case LinearKind::kInt4:
+      return kernels::kPanelS4;
     case LinearKind::kOneDnnFloat32:
     case LinearKind::kOneDnnBfloat16:
     case LinearKind::kOneDnnInt8:
@@ -158,6 +162,10 @@ std::int64_t packed_bytes_s8(std::int64_t N, std::int64_t K) {
   return (N + 15) / 16 * 16 * kernels::column_bytes_s8(K);
 }
 
+std::int64_t packed_bytes_s4(std::int64_t N, std::int64_t K) {
+  return (N + 15) / 16 * 16 * kernels::column_bytes_s4(K);
+}
+
 LinearPlace place_of_packed(Layout& layout, const PackedLayer& layer, PackedWeights weights,
                             std::int64_t N, std::int64_t K) {
   LinearPlace place;
@@ -200,6 +208,7 @@ void pack_linear(const kernels::KernelTable& kernels, Threads& threads, const Li
                        panels.pack(kernels, thread, place, n, {w, stride_n, stride_k});
                      }
                      return;
+                   case LinearKind::kInt4:  // comes packed out of a file
                    case LinearKind::kOneDnnFloat32:
                    case LinearKind::kOneDnnBfloat16:
                    case LinearKind::kOneDnnInt8:

@@ -57,8 +57,9 @@ struct PackedLayer {
 };
 LinearPlace place_of_packed(Layout& layout, const PackedLayer& layer, PackedWeights weights,
                             std::int64_t N, std::int64_t K);
-/// Bytes of the packed weights [N, K] of kInt8.
+/// Bytes of the packed weights [N, K] of kInt8, and of kInt4.
 std::int64_t packed_bytes_s8(std::int64_t N, std::int64_t K);
+std::int64_t packed_bytes_s4(std::int64_t N, std::int64_t K);
 
 /// How a checkpoint stores the weights of a layer: as they are, [N, K], or their transpose, as
 /// GPT-2's Conv1D does.

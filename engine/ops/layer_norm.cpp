@@ -50,6 +50,7 @@ void layer_norm(const Context& ctx, Mat<float> x, const LayerNorm& w, const Line
         return ctx.kernels.round_rows_bf16(to.rounded(begin), to.ld, rows.data, rows.ld, rows.rows,
                                            rows.cols);
       case LinearKind::kInt8:
+      case LinearKind::kInt4:
       case LinearKind::kOneDnnInt8:
         return ctx.kernels.layer_norm_s8({.y = rows.data,
                                           .q = to.quantised(begin),

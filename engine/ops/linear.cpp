@@ -63,14 +63,18 @@ void linear_bf16(const Context& ctx, Mat<float> y, const Operand& x, const Linea
   for_each_slice(ctx, args, kernels::kPanelBf16, ctx.kernels.gemm_bf16);
 }
 
-void linear_int8(const Context& ctx, Mat<float> y, const Operand& x, const Linear& w,
-                 const LinearEpilogue& epilogue) {
+// With weights of 8 or of 4 bits: they differ in the product and in the width of its panels.
+void linear_integer(const Context& ctx, Mat<float> y, const Operand& x, const Linear& w,
+                    const LinearEpilogue& epilogue) {
   auto args = args_of<kernels::GemmS8Args>(y, w, epilogue);
   args.x = x.quantised(0);
   args.ldx = x.ld;
   args.x_scale = x.scale;
   args.w = reinterpret_cast<const std::int8_t*>(w.packed);
   args.w_scale = w.scale;
+  if (w.kind == LinearKind::kInt4) {
+    return for_each_slice(ctx, args, kernels::kPanelS4, ctx.kernels.gemm_s4);
+  }
   for_each_slice(ctx, args, kernels::kPanelS8, ctx.kernels.gemm_s8.run);
 }
 
@@ -117,7 +121,8 @@ void linear(const Context& ctx, Mat<float> y, const Operand& x, const Linear& w,
     case LinearKind::kBfloat16:
       return linear_bf16(ctx, y, x, w, epilogue);
     case LinearKind::kInt8:
-      return linear_int8(ctx, y, x, w, epilogue);
+    case LinearKind::kInt4:
+      return linear_integer(ctx, y, x, w, epilogue);
     case LinearKind::kOneDnnFloat32:
     case LinearKind::kOneDnnBfloat16:
     case LinearKind::kOneDnnInt8:

@@ -13,6 +13,7 @@ enum class LinearKind {
   kFloat32,         ///< KernelTable::gemm_f32
   kBfloat16,        ///< KernelTable::gemm_bf16; x is rounded in Context::scratch
   kInt8,            ///< KernelTable::gemm_s8; x is quantised in Context::scratch
+  kInt4,            ///< KernelTable::gemm_s4; x as for kInt8
   kOneDnnFloat32,   ///< a layer of the oneDNN plug-in
   kOneDnnBfloat16,  ///< the same; x is rounded in Context::scratch
   kOneDnnInt8,      ///< the same; x is quantised in Context::scratch. The bits of kInt8
@@ -30,10 +31,10 @@ struct Linear {
   const float* bias = nullptr;
   std::int64_t N = 0, K = 0;
   LinearKind kind = LinearKind::kFloat32;
-  const float* scale = nullptr;           // [N], of kInt8
+  const float* scale = nullptr;           // [N], of kInt8 and kInt4
   const onednn::Layer* onednn = nullptr;  // of the kinds that are oneDNN's
   /// What is done to a row of x before it is quantised, and was done to the rows of the weight; of
-  /// kInt8.
+  /// kInt8 and kInt4.
   kernels::RowTransform transform = {};
 };
 
@@ -49,6 +50,7 @@ constexpr std::int64_t linear_scratch_bytes(LinearKind kind, int threads, std::i
     case LinearKind::kOneDnnBfloat16:
       return T * kernels::padded_k_bf16(K) * 2;
     case LinearKind::kInt8:
+    case LinearKind::kInt4:
     case LinearKind::kOneDnnInt8:  // a transformed row for each thread, the rows, their scales
       return threads * kernels::padded_k(K) * 4 + T * kernels::padded_k(K) + (T + 15) / 16 * 64;
   }
@@ -64,7 +66,7 @@ struct Operand {
   std::byte* rows = nullptr;  // [T, ld] elements of the kind
   std::int64_t ld = 0;
   float* scale = nullptr;  // [T], of INT8
-  std::uint8_t shift = 0;  // of the bytes of INT8: GemmS8::shift, or 0 for oneDNN
+  std::uint8_t shift = 0;  // of the bytes of INT8: GemmS8::shift for kInt8, else 0
 
   std::uint8_t* quantised(std::int64_t t) const {
     return reinterpret_cast<std::uint8_t*>(rows) + t * ld;

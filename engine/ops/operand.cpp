@@ -74,6 +74,7 @@ Operand place_operand(const Context& ctx, const Scratch& memory, Mat<const float
       to.ld = kernels::padded_k_bf16(x.cols);
       break;
     case LinearKind::kInt8:
+    case LinearKind::kInt4:
     case LinearKind::kOneDnnInt8:
       to.ld = kernels::padded_k(x.cols);
       to.shift = consumer.kind == LinearKind::kInt8 ? ctx.kernels.gemm_s8.shift : std::uint8_t{0};
@@ -96,6 +97,7 @@ Operand prepare(const Context& ctx, Mat<const float> x, const Linear& consumer,
       round(ctx, to);
       break;
     case LinearKind::kInt8:
+    case LinearKind::kInt4:
     case LinearKind::kOneDnnInt8:
       quantise(ctx, to, activation, consumer.transform);
       break;

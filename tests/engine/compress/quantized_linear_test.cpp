@@ -186,6 +186,77 @@ TEST(QuantizedLinear, DequantizedIsNear) {
   }
 }
 
+// The relative error of normally distributed weights in 4 bits, and what it cannot exceed: half a
+// step of the group where nothing is clipped.
+TEST(FourBits, ErrorOfNormalWeights) {
+  Threads threads(2);
+  const std::int64_t N = 64, K = 768;
+  const auto w = normal(N * K, 13);
+  for (const Rotation& rotation : {Rotation{}, default_rotation(K)}) {
+    const QuantizedLinear layer =
+        quantize_linear(threads, w.data(), N, K, {rotation, {}}, WeightBits::kFour);
+    ASSERT_EQ(layer.bits(), WeightBits::kFour);
+    std::vector<float> back(w.size());
+    dequantize(threads, back.data(), layer);
+    double errors = 0, squares = 0;
+    for (std::size_t i = 0; i < w.size(); ++i) {
+      const double e = double{back[i]} - double{w[i]};
+      errors += e * e;
+      squares += double{w[i]} * double{w[i]};
+    }
+    const double relative = std::sqrt(errors / squares);
+    EXPECT_LT(relative, 0.085);  // rounding to 16 steps of ±2.2σ: 2·2.2/15/√12 = 0.085
+    EXPECT_GT(relative, 0.05);
+  }
+}
+
+TEST(FourBits, NumbersThatFitAreExact) {
+  Threads threads(1);
+  const std::int64_t N = 3, K = 100;  // the last group has 4 of them, and zeros
+  std::vector<float> w(static_cast<std::size_t>(N * K));
+  for (std::size_t i = 0; i < w.size(); ++i) {
+    const auto k = static_cast<std::int64_t>(i) % K;
+    // Groups of scales 127, 64, 0 and 1, each with its -8; the second row is all zeros.
+    const double t[] = {127, -64, 0, 1};
+    const double q = k % 32 == 0 ? -8 : static_cast<double>(k * 5 % 16) - 8;
+    w[i] = static_cast<std::int64_t>(i) / K == 1 ? 0.0f : static_cast<float>(0.25 * t[k / 32] * q);
+  }
+  const QuantizedLinear layer = quantize_linear(threads, w.data(), N, K, {}, WeightBits::kFour);
+  EXPECT_EQ(layer.scale, (std::vector<float>{0.25f, 0.0f, 0.25f}));
+  std::vector<float> back(w.size());
+  dequantize(threads, back.data(), layer);
+  EXPECT_EQ(back, w);
+  EXPECT_EQ(layer.t, (std::vector<std::int8_t>{127, -64, 0, 1, 0, 0, 0, 0, 127, -64, 0, 1}));
+}
+
+TEST(FourBits, RangesHoldWhateverTheWeights) {
+  Threads threads(1);
+  const std::int64_t K = 64;
+  for (const float extreme : {1e-42f, 1e-30f, 1.0f, 3e38f}) {
+    std::vector<float> w = normal(K, 14);
+    w[5] = extreme, w[40] = -extreme;
+    const QuantizedLinear layer = quantize_linear(threads, w.data(), 1, K, {}, WeightBits::kFour);
+    for (const std::int8_t q : layer.q) EXPECT_TRUE(q >= -8 && q <= 7);
+    EXPECT_TRUE(std::isfinite(layer.scale[0]));
+  }
+  const std::int64_t wide = kernels::kMaxKS4 + 1;
+  const auto w = normal(wide, 15);
+  EXPECT_THROW(
+      static_cast<void>(quantize_linear(threads, w.data(), 1, wide, {}, WeightBits::kFour)), Error);
+}
+
+TEST(FourBits, SameOnAnyNumberOfThreads) {
+  const std::int64_t N = 50, K = 384;
+  const auto w = normal(N * K, 9);
+  const LinearRecipe recipe{default_rotation(K), scales(K, 10)};
+  Threads one(1), three(3);
+  const QuantizedLinear want = quantize_linear(one, w.data(), N, K, recipe, WeightBits::kFour),
+                        got = quantize_linear(three, w.data(), N, K, recipe, WeightBits::kFour);
+  EXPECT_EQ(got.q, want.q);
+  EXPECT_EQ(got.t, want.t);
+  EXPECT_EQ(got.scale, want.scale);
+}
+
 TEST(QuantizedLinear, PlainIsStableUnderTheWayBack) {
   Threads threads(1);
   const std::int64_t N = 40, K = 100;

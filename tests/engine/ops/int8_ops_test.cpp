@@ -110,6 +110,37 @@ TEST(LinearInt8, TransformsAndQuantisesEachRowAndIsTheSameForAnyThreads) {
   }
 }
 
+// A layer of 4 bits whose groups all have t = 1 is an INT8 layer of small numbers.
+TEST(LinearInt4, IsTheInt8LayerOfTheSameNumbers) {
+  std::vector<float> x = mixed_floats(kT * kK, 5), r = mixed_floats(kK, 6);
+  for (const kernels::RowTransform& transform : transforms(r.data())) {
+    Layer layer(transform);
+    for (std::int8_t& v : layer.w) v = static_cast<std::int8_t>(v % 8);
+    std::vector<std::int8_t> t(kN * kK64 / kernels::kGroupS4, 1);
+    Block four((kN + 15) / 16 * 16 * kernels::column_bytes_s4(kK));
+    Linear eight = layer.view(), int4 = layer.view();
+    int4.packed = four.data();
+    int4.kind = LinearKind::kInt4;
+    for (const kernels::Isa isa : test::levels()) {
+      const kernels::KernelTable table = kernels::make_table(isa);
+      table.pack_s8(reinterpret_cast<std::int8_t*>(layer.packed.data()), layer.w.data(), kK64, 1,
+                    kK64, 0, kN);
+      table.pack_s4(reinterpret_cast<std::int8_t*>(four.data()), layer.w.data(), t.data(), kK, 0,
+                    kN);
+      for (const int count : {1, 3}) {
+        Threads threads(count);
+        Block scratch(linear_scratch_bytes(LinearKind::kInt4, count, kT, kK));
+        const Context ctx{table, threads, {scratch.data(), scratch.bytes()}};
+        std::vector<float> want(kT * kN), got(kT * kN);
+        const LinearEpilogue epilogue{.activation = kernels::Activation::kGeluTanh};
+        linear(ctx, mat(want, kN), mat(x, kK), eight, epilogue);
+        linear(ctx, mat(got, kN), mat(x, kK), int4, epilogue);
+        EXPECT_TRUE(test::same_bits(got, want)) << kernels::name(isa) << ", " << count;
+      }
+    }
+  }
+}
+
 // In one pass or in two: the same rows for the residual and for the next product.
 TEST(LayerNormInt8, IsLayerNormThenPrepare) {
   std::vector<float> x = mixed_floats(kT * kK, 5), r = mixed_floats(kK, 6);
