@@ -10,7 +10,7 @@ namespace {
 constexpr int kRows = 4;
 constexpr std::int64_t kManyRows = 16;  // rows whose sums of groups are made at once
 constexpr std::int64_t kMaxGroups = kMaxKS4 / kGroupS4;
-constexpr std::int64_t kAhead = 4 * 34 * 32;  // bytes between asking for weights and their use
+constexpr std::int64_t kAhead = 8 * 34 * 32;  // bytes between asking for weights and their use
 
 /// -8 times the sums of the groups of some rows.
 struct Begins {
@@ -40,8 +40,9 @@ struct Panel {
   std::int64_t n, width;
 };
 
-/// acc[r][v] += the products of one group; t and w are its scales and its weights.
-template <int R, int V>
+/// acc[r][v] += the products of one group; t and w are its scales and its weights. Asks for
+/// weights, a line for each that it loads, if that is wanted.
+template <int R, int V, bool ask>
 [[gnu::always_inline]] inline void add_group(__m512i (&acc)[R][V], const std::uint8_t* x,
                                              std::int64_t ldx, const std::int16_t* begin,
                                              const std::int8_t* t, const std::int8_t* w) {
@@ -58,6 +59,7 @@ template <int R, int V>
     __m512i low[V], high[V];
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v) {
+      if constexpr (ask) _mm_prefetch(w + kAhead + (i * V + v) * 64, _MM_HINT_T0);
       const __m512i both = _mm512_loadu_si512(w + (i * V + v) * 64);
       low[v] = _mm512_and_si512(both, low_bits);
       high[v] = _mm512_and_si512(_mm512_srli_epi16(both, 4), low_bits);
@@ -84,11 +86,10 @@ template <int R, int V>
   }
 }
 
-/// R rows of a panel of V vectors, of which the last may be partial. Asks for the weights `ahead`
-/// bytes before their use.
-template <int R, int V>
-void block(const GemmS8Args& a, const Panel& p, std::int64_t m, const std::int16_t* begins,
-           std::int64_t ahead) {
+/// R rows of a panel of V vectors, of which the last may be partial. The first block of a panel
+/// asks for the weights before their use.
+template <int R, int V, bool ask>
+void block(const GemmS8Args& a, const Panel& p, std::int64_t m, const std::int16_t* begins) {
   __m512i acc[R][V];
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) {
@@ -98,26 +99,27 @@ void block(const GemmS8Args& a, const Panel& p, std::int64_t m, const std::int16
   const std::uint8_t* x = a.x + m * a.ldx;
   const std::int8_t* w = p.w;
   for (std::int64_t k = 0; k < padded_k(a.K); k += 64, x += 64, begins += 2, w += V * 16 * 34) {
-#pragma GCC unroll 32
-    for (int line = 0; line < V * 8; ++line) _mm_prefetch(w + ahead + line * 64, _MM_HINT_T0);
-    add_group<R, V>(acc, x, a.ldx, begins, w, w + V * 32);
-    add_group<R, V>(acc, x + 32, a.ldx, begins + 1, w + V * 16, w + V * 32 + V * 256);
+    if constexpr (ask) _mm_prefetch(w + kAhead, _MM_HINT_T0);
+    add_group<R, V, ask>(acc, x, a.ldx, begins, w, w + V * 32);
+    add_group<R, V, ask>(acc, x + 32, a.ldx, begins + 1, w + V * 16, w + V * 32 + V * 256);
   }
   avx512::finish_s8<R, V>(a, {m, R, p.n, p.width}, acc);
 }
 
-using BlockFn = void (*)(const GemmS8Args&, const Panel&, std::int64_t, const std::int16_t*,
-                         std::int64_t);
-constexpr BlockFn kWhole[kRows] = {block<1, 2>, block<2, 2>, block<3, 2>, block<4, 2>};
-constexpr BlockFn kNarrow[kRows] = {block<1, 1>, block<2, 1>, block<3, 1>, block<4, 1>};
+using BlockFn = void (*)(const GemmS8Args&, const Panel&, std::int64_t, const std::int16_t*);
+template <int V, bool ask>
+constexpr BlockFn kOfRows[kRows] = {block<1, V, ask>, block<2, V, ask>, block<3, V, ask>,
+                                    block<4, V, ask>};
 
 /// Rows m .. m+rows-1 of one panel.
 void run_panel(const GemmS8Args& a, const Panel& p, std::int64_t m, std::int64_t rows,
                const Begins& begins) {
   for (std::int64_t r = 0; r < rows; r += kRows) {
     const std::int64_t size = rows - r < kRows ? rows - r : kRows;
-    const BlockFn run = (p.width > 16 ? kWhole : kNarrow)[size - 1];
-    run(a, p, m + r, begins.of[r], kAhead);
+    const BlockFn* of_rows = p.width <= 16 ? kOfRows<1, false>
+                             : r == 0      ? kOfRows<2, true>
+                                           : kOfRows<2, false>;
+    of_rows[size - 1](a, p, m + r, begins.of[r]);
   }
 }
 

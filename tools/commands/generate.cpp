@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "engine/tasks/line_reader.h"
 #include "tools/cli/exit_code.h"
@@ -155,11 +156,13 @@ void generate_texts(const cli::Arguments& args, cli::Console& console, TextGener
                       prompts.ids.size() == 1 && request.parameters.num_beams == 1;
   io::write_to(to, console.out, [&](const io::Sink& sink) {
     TextGenerator::NewText say;
+    bool begun = false;  // nothing is written of a prompt that is refused
+    const auto begin = [&] {
+      if (!std::exchange(begun, true)) sink(prompts.texts[0]);
+    };
     if (stream) {
-      check(request.parameters);
-      sink(prompts.texts[0]);
-      console.out.flush();
       say = [&](std::int64_t, std::string_view piece) {
+        begin();
         sink(piece);
         console.out.flush();
       };
@@ -168,7 +171,10 @@ void generate_texts(const cli::Arguments& args, cli::Console& console, TextGener
     if (request.parameters.prompt_lookup_num_tokens > 0) {
       note_speculation(args, console.log, results);
     }
-    if (stream) return sink("\n");
+    if (stream) {
+      begin();
+      return sink("\n");
+    }
     for (std::size_t i = 0; i < results.size(); ++i) {
       const std::string& prompt = prompts.texts[i / each];
       sink(args.flag(kJson) ? as_json(prompts.index[i / each], prompt, results[i], request)
