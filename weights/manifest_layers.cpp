@@ -10,7 +10,7 @@
 namespace linnet::weights {
 namespace {
 
-constexpr std::array<const char*, 2> kFormats{"i8_packed", "i8_rows"};
+constexpr std::array<const char*, 3> kFormats{"i8_packed", "i8_rows", "i4_packed"};
 constexpr std::int64_t kMostRows = std::int64_t{1} << 31;
 constexpr std::int64_t kMostColumns = 65536;  // exact sums in 32 bits: kernels::kMaxKS8
 
@@ -30,7 +30,7 @@ LayerFormat read_format(json::Value value) {
   const auto at = std::find(kFormats.begin(), kFormats.end(), value.string());
   if (at == kFormats.end()) {
     value.fail("unknown number format " + quote(value.string()) +
-               ", expected \"i8_packed\" or \"i8_rows\"");
+               ", expected \"i8_packed\", \"i8_rows\" or \"i4_packed\"");
   }
   return static_cast<LayerFormat>(at - kFormats.begin());
 }

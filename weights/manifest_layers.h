@@ -14,12 +14,13 @@
 namespace linnet::weights {
 
 /// kPacked: NAME.weight I8 [bytes] in the layout of kernels::PackS8Fn. kRows: NAME.weight I8
-/// [N, K]. Both have NAME.weight_scale F32 [N], a scale for each row.
-enum class LayerFormat { kPacked, kRows };
+/// [N, K]. kPacked4: weights of 4 bits, NAME.weight I8 [bytes] in the layout of kernels::PackS4Fn.
+/// All have NAME.weight_scale F32 [N], a scale for each row.
+enum class LayerFormat { kPacked, kRows, kPacked4 };
 
-/// A layer of this directory in INT8, made of one or more weights of the source, one below the
-/// other. n, thirds, in_lane and factors are those of kernels::RowTransform: what is done to a row
-/// of the layer's input before it is quantised, and was undone in its weights.
+/// A layer of this directory in INT8 or 4 bits, made of one or more weights of the source, one
+/// below the other. n, thirds, in_lane and factors are those of kernels::RowTransform: what is done
+/// to a row of the layer's input before it is quantised, and was undone in its weights.
 struct ManifestLayer {
   LayerFormat format = LayerFormat::kPacked;
   std::int64_t N = 0, K = 0;

@@ -20,7 +20,7 @@ std::array<Linear*, 4> layers_of(Gpt2Block& block) {
   return {&block.attn_c_attn, &block.attn_c_proj, &block.mlp_c_fc, &block.mlp_c_proj};
 }
 
-// The weights of a model with INT8 layers laid over its own.
+// The weights of a model with quantised layers laid over its own.
 struct Installed {
   Gpt2Weights weights;
   std::deque<Block> memory;
@@ -36,7 +36,7 @@ struct Installed {
       install(model.kernels, quantized.layers[unit], weights.lm_head);
     }
     if (quantized.words) install_rows(*quantized.words);
-    if (!quantized.words && weights.lm_head.kind == LinearKind::kInt8) {
+    if (!quantized.words && weights.lm_head.kind != LinearKind::kFloat32) {
       weights.embeddings.word = {};
       weights.embeddings.word_packed = weights.lm_head;
     }
@@ -45,16 +45,22 @@ struct Installed {
  private:
   void install(const kernels::KernelTable& kernels, const QuantizedLinear& from, Linear& to) {
     if (from.N == 0) return;
-    const std::int64_t bytes = (packed_bytes_s8(from.N, from.K) + 63) / 64 * 64;
+    const bool four = from.bits() == WeightBits::kFour;
+    const LinearKind kind = four ? LinearKind::kInt4 : LinearKind::kInt8;
+    const std::int64_t bytes = (packed_bytes_integer(kind, from.N, from.K) + 63) / 64 * 64;
     const Block& block =
         memory.emplace_back(bytes + from.N * static_cast<std::int64_t>(sizeof(float)));
-    kernels.pack_s8(reinterpret_cast<std::int8_t*>(block.data()), from.q.data(), from.ldq(), 1,
-                    from.ldq(), 0, from.N);
+    auto* packed = reinterpret_cast<std::int8_t*>(block.data());
+    if (four) {
+      kernels.pack_s4(packed, from.q.data(), from.t.data(), from.K, 0, from.N);
+    } else {
+      kernels.pack_s8(packed, from.q.data(), from.ldq(), 1, from.ldq(), 0, from.N);
+    }
     auto* scale = reinterpret_cast<float*>(block.data() + bytes);
     std::copy(from.scale.begin(), from.scale.end(), scale);
     to.packed = block.data();
     to.scale = scale;
-    to.kind = LinearKind::kInt8;
+    to.kind = kind;
     to.transform = from.transform();
   }
 

@@ -59,11 +59,11 @@ std::vector<float> unit_weights(const UnitSource& source, const LinearUnit& unit
 }
 
 QuantizedLinear quantize_unit(Threads& threads, const UnitSource& source, const LinearUnit& unit,
-                              const EncoderRecipe& recipe) {
+                              const EncoderRecipe& recipe, WeightBits bits) {
   LinearRecipe linear;
   if (recipe.rotate) linear.rotation = default_rotation(unit.K, recipe.in_lane);
   const std::vector<float> w = unit_weights(source, unit);
-  return quantize_linear(threads, w.data(), unit.N, unit.K, std::move(linear));
+  return quantize_linear(threads, w.data(), unit.N, unit.K, std::move(linear), bits);
 }
 
 QuantizedRows quantize_words(Threads& threads, const UnitSource& source) {

@@ -24,9 +24,9 @@ struct UnitSource {
 std::vector<float> unit_weights(const UnitSource& source, const LinearUnit& unit);
 
 /// Quantises one layer: its inputs rotated by default_rotation(), or plain. Throws as
-/// unit_weights().
+/// unit_weights() and quantize_linear().
 QuantizedLinear quantize_unit(Threads& threads, const UnitSource& source, const LinearUnit& unit,
-                              const EncoderRecipe& recipe);
+                              const EncoderRecipe& recipe, WeightBits bits = WeightBits::kEight);
 
 /// The rows of the word embeddings. Throws as unit_weights().
 QuantizedRows quantize_words(Threads& threads, const UnitSource& source);

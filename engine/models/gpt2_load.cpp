@@ -119,7 +119,8 @@ void lock_parameters(const Gpt2Model& m) {
   lock(words.word.data, words.word.rows * words.word.cols * 4);
   lock(words.word_s8.data, words.word_s8.rows * words.word_s8.cols);
   const auto lock_layer = [&](const Linear& w) {
-    if (w.kind == LinearKind::kInt8) lock(w.packed, packed_bytes_s8(w.N, w.K));
+    if (w.kind != LinearKind::kInt8 && w.kind != LinearKind::kInt4) return;
+    lock(w.packed, packed_bytes_integer(w.kind, w.N, w.K));
   };
   for (const Gpt2Block& block : m.weights.h) {
     for (const Linear* w :

@@ -76,7 +76,14 @@ const weights::ManifestLayer* find_layer(const weights::Manifest& manifest,
 
 void check_layer(const ModelDescription& d, const LinearUnit& unit,
                  const weights::ManifestLayer& layer) {
-  if (layer.format != weights::LayerFormat::kPacked) fail(unit.name, "is i8_rows, not i8_packed");
+  if (layer.format == weights::LayerFormat::kRows) fail(unit.name, "is i8_rows, not i8_packed");
+  if (layer.format == weights::LayerFormat::kPacked4) {
+    if (!d.vocabulary_unit) fail(unit.name, "is i4_packed, which a decoder alone may have");
+    if (layer.K > kernels::kMaxKS4) {
+      fail(unit.name, "has " + std::to_string(layer.K) + " inputs in 4 bits, expected at most " +
+                          std::to_string(kernels::kMaxKS4));
+    }
+  }
   if (layer.N != unit.N || layer.K != unit.K) {
     fail(unit.name, "has shape " + weights::shape_text(std::array{layer.N, layer.K}) +
                         ", config.json says " + weights::shape_text(std::array{unit.N, unit.K}));
@@ -98,10 +105,13 @@ void replace_by_packed(ModelDescription& d, const LinearUnit& unit,
   const auto add = [&](const char* tail, FieldId field, std::int64_t n, DType dtype) {
     d.rules.push_back(rule_of(unit, from, tail, field, {n}, dtype));
   };
-  add(".weight", unit.packed, packed_bytes_s8(unit.N, unit.K), DType::kI8);
+  const LinearKind kind =
+      layer.format == weights::LayerFormat::kPacked4 ? LinearKind::kInt4 : LinearKind::kInt8;
+  add(".weight", unit.packed, packed_bytes_integer(kind, unit.N, unit.K), DType::kI8);
   add(".weight_scale", scale_of(unit.packed), unit.N, DType::kF32);
   if (layer.factors) add(".input_factors", factors_of(unit.packed), unit.K, DType::kF32);
   PackedLayer& one = d.packed[{unit.packed, unit.layer}];
+  one.kind = kind;
   one.transform.n = layer.n;
   one.transform.thirds = layer.thirds;
   one.transform.in_lane = layer.in_lane;

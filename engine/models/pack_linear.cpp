@@ -166,17 +166,21 @@ std::int64_t packed_bytes_s4(std::int64_t N, std::int64_t K) {
   return (N + 15) / 16 * 16 * kernels::column_bytes_s4(K);
 }
 
+std::int64_t packed_bytes_integer(LinearKind kind, std::int64_t N, std::int64_t K) {
+  return kind == LinearKind::kInt4 ? packed_bytes_s4(N, K) : packed_bytes_s8(N, K);
+}
+
 LinearPlace place_of_packed(Layout& layout, const PackedLayer& layer, PackedWeights weights,
                             std::int64_t N, std::int64_t K) {
   LinearPlace place;
   if (weights == PackedWeights::kCopy) {
-    place.packed = layout.mat<std::byte>(1, packed_bytes_s8(N, K)).data;
+    place.packed = layout.mat<std::byte>(1, packed_bytes_integer(layer.kind, N, K)).data;
   }
   place.bias = layout.mat(1, N).data;
   place.scale = layout.mat(1, N).data;
   place.N = N;
   place.K = K;
-  place.kind = LinearKind::kInt8;
+  place.kind = layer.kind;
   place.transform = layer.transform;
   if (layer.factors) place.factors = layout.mat(1, K).data;
   place.transform.r = place.factors;

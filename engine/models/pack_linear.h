@@ -36,11 +36,11 @@ struct OneDnnLayers {
 struct LinearPlace {
   std::byte* packed = nullptr;
   float* bias = nullptr;
-  float* scale = nullptr;  // [N], of kInt8
+  float* scale = nullptr;  // [N], of kInt8 and kInt4
   std::int64_t N = 0, K = 0;
   LinearKind kind = LinearKind::kFloat32;
   float* factors = nullptr;              // [K], where transform.r is
-  kernels::RowTransform transform = {};  // of kInt8
+  kernels::RowTransform transform = {};  // of kInt8 and kInt4
 
   LinearPlace() = default;
   LinearPlace(Layout& layout, const kernels::KernelTable& kernels, LinearKind layer_kind,
@@ -48,18 +48,20 @@ struct LinearPlace {
   Linear view() const;
 };
 
-/// The place of a layer of kInt8 that comes packed out of a file: of its weights only if they are
-/// to be copied.
+/// The place of a layer of kInt8 or kInt4 that comes packed out of a file: of its weights only if
+/// they are to be copied.
 enum class PackedWeights { kMap, kCopy };
 struct PackedLayer {
+  LinearKind kind = LinearKind::kInt8;
   kernels::RowTransform transform = {};
   bool factors = false;  // transform.r will come from the file
 };
 LinearPlace place_of_packed(Layout& layout, const PackedLayer& layer, PackedWeights weights,
                             std::int64_t N, std::int64_t K);
-/// Bytes of the packed weights [N, K] of kInt8, and of kInt4.
+/// Bytes of the packed weights [N, K] of kInt8, and of kInt4; of either of them.
 std::int64_t packed_bytes_s8(std::int64_t N, std::int64_t K);
 std::int64_t packed_bytes_s4(std::int64_t N, std::int64_t K);
+std::int64_t packed_bytes_integer(LinearKind kind, std::int64_t N, std::int64_t K);
 
 /// How a checkpoint stores the weights of a layer: as they are, [N, K], or their transpose, as
 /// GPT-2's Conv1D does.

@@ -137,6 +137,8 @@ Linear ParameterFiller::packed(const LinearPlace& place, const UnitKind& kind, s
     std::memcpy(copy.data(), bytes, weights.bytes.size());
     result.packed = copy.data();
   }
+  // Of 4 bits every byte means something.
+  if (place.kind == LinearKind::kInt4) return without_bias(result, kind.bias);
   std::atomic<bool> good{true};
   const std::int64_t step = kernels::kPanelS8;
   parallel_for(threads_, (place.N + step - 1) / step, 1,

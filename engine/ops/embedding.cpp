@@ -18,11 +18,28 @@ void unpack_row(float* to, const Linear& w, std::int64_t n) {
   }
 }
 
+// The same of weights of 4 bits: kernels::PackS4Fn.
+void unpack_row_of_4_bits(float* to, const Linear& w, std::int64_t n) {
+  const std::int64_t first = n / kernels::kPanelS4 * kernels::kPanelS4, column = n - first;
+  const std::int64_t pitch = w.N - first > 16 ? 32 : 16;
+  const std::byte* both = w.packed + first * kernels::column_bytes_s4(w.K);  // of two groups
+  for (std::int64_t k = 0; k < kernels::padded_k(w.K); k += 64, both += 34 * pitch) {
+    for (std::int64_t i = 0; i < 64; ++i) {
+      const auto byte =
+          std::to_integer<std::int32_t>(both[2 * pitch + (i / 8 * pitch + column) * 4 + i % 4]);
+      const std::int32_t q = (i % 8 < 4 ? byte & 15 : byte >> 4) - 8;
+      const auto t = static_cast<std::int8_t>(both[i / kernels::kGroupS4 * pitch + column]);
+      to[k + i] = static_cast<float>(t * q) * w.scale[n];
+    }
+  }
+}
+
 // x = (word + type) + position for one token, its word from a packed layer. `room` has two rows.
 void embed_packed(const Context& ctx, const Linear& words, kernels::EmbedRowsArgs a, float* room) {
   constexpr std::int32_t kFirst = 0;
   const std::int64_t K64 = kernels::padded_k(words.K);
-  unpack_row(room, words, *a.tokens);
+  const auto unpack = words.kind == LinearKind::kInt4 ? unpack_row_of_4_bits : unpack_row;
+  unpack(room, words, *a.tokens);
   a.word = room;
   if (words.transform.any()) {
     kernels::TransformRowsF32Args turn;

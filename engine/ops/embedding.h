@@ -16,7 +16,7 @@ struct EmbeddingTables {
   Mat<const float> type;                // [types, D]
   Mat<const std::int8_t> word_s8 = {};  // [V, D]
   const float* word_scale = nullptr;    // [V]
-  Linear word_packed = {};              // [V, D] of kInt8 without factors r; packed: in use
+  Linear word_packed = {};  // [V, D] of kInt8 or kInt4 without factors r; packed: in use
 };
 
 /// Bytes of Context::scratch that words in a packed layer need: two rows for each thread.

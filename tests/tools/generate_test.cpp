@@ -327,6 +327,32 @@ TEST(Perplexity, Bf16IsNearFloat32) {
   EXPECT_NE(got, want);
 }
 
+TEST(Perplexity, Int8CacheIsNearAndGeneratesTheSameInAnyCompany) {
+  LINNET_NEEDS(data_dir() / kYelp);
+  const TempDir dir;
+  std::string text;
+  for (int i = 0; i < 40; ++i) text += "the food was great .\nwe will be back " + std::to_string(i);
+  dir.write("a.txt", text);
+  const auto perplexity = [&](const char* cache) {
+    const Finished done =
+        linnet("perplexity", {"--input", dir.path("a.txt"), "--cache-dtype", cache, "--json"});
+    EXPECT_EQ(done.exit_code, 0) << done.err;
+    return Json::parse(done.out).at("perplexity").get<double>();
+  };
+  const double want = perplexity("float32"), got = perplexity("int8");
+  EXPECT_NEAR(got, want, 5e-3 * want);
+  EXPECT_NE(got, want);
+  const auto texts = [](std::vector<std::string> more) {
+    more.insert(more.end(), {"the food was", "i have been here", "--max-new-tokens", "30",
+                             "--cache-dtype", "int8"});
+    return linnet("generate", more).out;
+  };
+  const std::string alone = texts({"--batch", "1"});
+  EXPECT_FALSE(alone.empty());
+  EXPECT_EQ(texts({"--batch", "2", "--threads", "2"}), alone);
+  EXPECT_EQ(texts({"--prompt-lookup-num-tokens", "5", "--isa", "avx2"}), alone);
+}
+
 TEST(Score, LikelierTextsAndBadOnes) {
   LINNET_NEEDS(data_dir() / kYelp);
   const Finished done = linnet(

@@ -42,11 +42,27 @@ constexpr Option kTokenOutput{
     .value = "FILE",
     .help = "Write an object a line for every token that is scored: index, token, logprob."};
 
-constexpr const Option* kOptions[] = {
-    &kModel,          &kText,    &kMaxLength, &kStride,         &kScoreNext,
-    &kTokenOutput,    &kJson,    &kOutput,    &kForce,          &kInvalidUtf8,
-    &kNoParseSpecial, &kThreads, &kIsa,       &kPrecision,      &tools::kDtype,
-    &kBackend,        &kWeights, &kMlock,     &kFollowSymlinks, &kNoFollowSymlinks};
+constexpr const Option* kOptions[] = {&kModel,
+                                      &kText,
+                                      &kMaxLength,
+                                      &kStride,
+                                      &kScoreNext,
+                                      &kTokenOutput,
+                                      &kJson,
+                                      &kOutput,
+                                      &kForce,
+                                      &kInvalidUtf8,
+                                      &kNoParseSpecial,
+                                      &kThreads,
+                                      &kIsa,
+                                      &kPrecision,
+                                      &tools::kDtype,
+                                      &tools::kCacheDtype,
+                                      &kBackend,
+                                      &kWeights,
+                                      &kMlock,
+                                      &kFollowSymlinks,
+                                      &kNoFollowSymlinks};
 
 tools::Perplexity measure(const cli::Arguments& args, const LanguageModel& model,
                           std::span<const std::int32_t> ids, const io::Sink& tokens_out) {
@@ -60,6 +76,7 @@ tools::Perplexity measure(const cli::Arguments& args, const LanguageModel& model
   options.max_length = args.maybe_integer(kMaxLength);
   options.stride = args.maybe_integer(kStride);
   if (args.flag(kScoreNext)) options.up_to = ScoredUpTo::kNext;
+  options.cache = tools::cache_type(args);
   if (!tokens_out) return tools::measure_perplexity(session, ids, options);
   return tools::measure_perplexity(session, ids, options, [&](std::int64_t token, double logprob) {
     json::Writer out;

@@ -122,9 +122,9 @@ compress::QuantizedUnits quantized_units(const QuantizeOptions& options,
   compress::QuantizedUnits all;
   if (!source.description.tied) all.words = compress::quantize_words(threads, source);
   for (const LinearUnit& unit : units) {
-    all.layers.push_back(is_kept(how, unit)
-                             ? compress::QuantizedLinear{}
-                             : compress::quantize_unit(threads, source, unit, recipe));
+    all.layers.push_back(
+        is_kept(how, unit) ? compress::QuantizedLinear{}
+                           : compress::quantize_unit(threads, source, unit, recipe, options.bits));
   }
   return all;
 }
@@ -159,6 +159,10 @@ const char* attention_of(const QuantizeOptions& options, const weights::Checkpoi
   const bool i8 = options.int8_attention.value_or(!gpt2 && options.scheme != Scheme::kPlain);
   if (gpt2 && i8) {
     throw Error(ErrorCode::kUnsupported, "the attention of a gpt2 is in FP32 only");
+  }
+  if (!gpt2 && options.bits == compress::WeightBits::kFour) {
+    throw Error(ErrorCode::kUnsupported,
+                "weights of 4 bits are for decoding: a gpt2 alone has them");
   }
   if (gpt2 && options.scheme == Scheme::kCalibrated) {
     throw Error(ErrorCode::kUnsupported,

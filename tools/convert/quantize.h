@@ -22,6 +22,7 @@ struct QuantizeOptions {
   std::string model, output;
   weights::OpenOptions open;
   Scheme scheme = Scheme::kRotated;
+  compress::WeightBits bits = compress::WeightBits::kEight;  // kFour: of a decoder alone
   /// The attention of the model in exact INT8 too: by default for an encoder, unless plain.
   std::optional<bool> int8_attention;
   /// Lines of text; without them a calibrated scheme takes random ids.

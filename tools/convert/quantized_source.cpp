@@ -43,6 +43,23 @@ void unpack_row(std::int8_t* to, const TensorView& packed, std::int64_t n, std::
   }
 }
 
+// The same of weights of 4 bits, with the scales of the groups: the inverse of kernels::PackS4Fn.
+void unpack_row_of_4_bits(std::int8_t* to, std::int8_t* t, const TensorView& packed, std::int64_t n,
+                          std::int64_t N, std::int64_t K64) {
+  const std::int64_t first = n / kernels::kPanelS4 * kernels::kPanelS4, column = n - first;
+  const std::int64_t pitch = N - first > 16 ? 32 : 16;
+  const std::byte* both = packed.bytes.data() + first * kernels::column_bytes_s4(K64);
+  for (std::int64_t k = 0; k < K64; k += 64, both += 34 * pitch) {
+    *t++ = static_cast<std::int8_t>(both[column]);
+    *t++ = static_cast<std::int8_t>(both[pitch + column]);
+    for (std::int64_t i = 0; i < 64; ++i) {
+      const auto byte =
+          std::to_integer<std::int32_t>(both[2 * pitch + (i / 8 * pitch + column) * 4 + i % 4]);
+      to[k + i] = static_cast<std::int8_t>((i % 8 < 4 ? byte & 15 : byte >> 4) - 8);
+    }
+  }
+}
+
 // Some rows of the layer.
 compress::QuantizedLinear rows(const QuantizedSource& source, std::int64_t first, std::int64_t n) {
   const weights::ManifestLayer& layer = source.layer;
@@ -53,11 +70,16 @@ compress::QuantizedLinear rows(const QuantizedSource& source, std::int64_t first
   part.scale = floats_of(*source.scale, first, n);
   if (source.factors != nullptr) part.recipe.r = floats_of(*source.factors, 0, layer.K);
   part.q.resize(static_cast<std::size_t>(n * part.ldq()));
+  const bool four = layer.format == weights::LayerFormat::kPacked4;
+  if (four) part.t.resize(static_cast<std::size_t>(n * part.groups()));
   for (std::int64_t i = 0; i < n; ++i) {
     std::int8_t* to = part.q.data() + i * part.ldq();
     if (layer.format == weights::LayerFormat::kRows) {
       std::memcpy(to, source.weight->bytes.data() + (first + i) * layer.K,
                   static_cast<std::size_t>(layer.K));
+    } else if (four) {
+      unpack_row_of_4_bits(to, part.t.data() + i * part.groups(), *source.weight, first + i,
+                           layer.N, part.ldq());
     } else {
       unpack_row(to, *source.weight, first + i, layer.N, part.ldq());
     }
@@ -81,8 +103,10 @@ QuantizedSources quantized_sources(const weights::Checkpoint& checkpoint,
   for (const auto& [name, layer] : manifest.layers) {
     QuantizedSource source{layer};
     const std::string weight = name + ".weight";
-    if (layer.format == weights::LayerFormat::kPacked) {
-      const std::int64_t bytes = packed_bytes_s8(layer.N, layer.K);
+    if (layer.format != weights::LayerFormat::kRows) {
+      const std::int64_t bytes = layer.format == weights::LayerFormat::kPacked4
+                                     ? packed_bytes_s4(layer.N, layer.K)
+                                     : packed_bytes_s8(layer.N, layer.K);
       source.weight = tensor_of(checkpoint, weight, DType::kI8, {bytes});
     } else {
       source.weight = tensor_of(checkpoint, weight, DType::kI8, {layer.N, layer.K});

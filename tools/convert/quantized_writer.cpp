@@ -15,15 +15,26 @@ std::string without_weight(const std::string& name) {
   return name.substr(0, name.size() - std::strlen(".weight"));
 }
 
+LinearKind kind_of(const compress::QuantizedLinear& layer) {
+  return layer.bits() == compress::WeightBits::kFour ? LinearKind::kInt4 : LinearKind::kInt8;
+}
+
 void write_packed(const compress::QuantizedLinear& layer, weights::OutputFile& out) {
   // Panels stand one after the other: they are packed and written one at a time.
-  const kernels::PackS8Fn pack = kernels::make_table(kernels::Isa::kReference).pack_s8;
-  const std::int64_t K64 = kernels::padded_k(layer.K), step = kernels::kPanelS8;
-  std::vector<std::int8_t> panel(static_cast<std::size_t>(packed_bytes_s8(step, K64)));
+  const kernels::KernelTable kernels = kernels::make_table(kernels::Isa::kReference);
+  const LinearKind kind = kind_of(layer);
+  const bool four = kind == LinearKind::kInt4;
+  const std::int64_t K64 = layer.ldq(), step = four ? kernels::kPanelS4 : kernels::kPanelS8;
+  std::vector<std::int8_t> panel(static_cast<std::size_t>(packed_bytes_integer(kind, step, K64)));
   for (std::int64_t n = 0; n < layer.N; n += step) {
     const std::int64_t width = std::min(step, layer.N - n);
-    pack(panel.data(), layer.q.data() + n * layer.ldq(), layer.ldq(), 1, K64, 0, width);
-    out.write(panel.data(), static_cast<std::size_t>(packed_bytes_s8(width, K64)));
+    const std::int8_t* q = layer.q.data() + n * K64;
+    if (four) {
+      kernels.pack_s4(panel.data(), q, layer.t.data() + n * layer.groups(), K64, 0, width);
+    } else {
+      kernels.pack_s8(panel.data(), q, K64, 1, K64, 0, width);
+    }
+    out.write(panel.data(), static_cast<std::size_t>(packed_bytes_integer(kind, width, K64)));
   }
 }
 
@@ -68,6 +79,8 @@ void QuantizedWriter::add_unit(const LinearUnit& unit, const compress::Quantized
   }
   const std::string name = parts.size() == 1 ? without_weight(parts[0]) : names_.in_base(unit.name);
   weights::ManifestLayer layer;
+  const LinearKind kind = kind_of(quantized);
+  if (kind == LinearKind::kInt4) layer.format = weights::LayerFormat::kPacked4;
   layer.N = quantized.N;
   layer.K = quantized.K;
   layer.n = quantized.recipe.rotation.n;
@@ -76,8 +89,9 @@ void QuantizedWriter::add_unit(const LinearUnit& unit, const compress::Quantized
   layer.factors = !quantized.recipe.r.empty();
   layer.transposed = description_.rules[unit.rules.front()].conv1d;
   add_layer(name, parts, layer);
-  outputs_.push_back({{name + ".weight", DType::kI8, {packed_bytes_s8(layer.N, layer.K)}},
-                      [&quantized](weights::OutputFile& out) { write_packed(quantized, out); }});
+  outputs_.push_back(
+      {{name + ".weight", DType::kI8, {packed_bytes_integer(kind, layer.N, layer.K)}},
+       [&quantized](weights::OutputFile& out) { write_packed(quantized, out); }});
   add(name + ".weight_scale", DType::kF32, {layer.N}, quantized.scale);
   if (layer.factors) add(name + ".input_factors", DType::kF32, {layer.K}, quantized.recipe.r);
 }

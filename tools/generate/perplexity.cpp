@@ -12,6 +12,8 @@ namespace {
 constexpr std::int64_t kMostBytes = std::int64_t{1} << 31;
 // Windows that go to the model together.
 constexpr std::size_t kWindows = 256;
+// Those of them that share a cache.
+constexpr std::int64_t kPlaces = 16;
 
 }  // namespace
 
@@ -32,7 +34,13 @@ Perplexity measure_perplexity(Gpt2Session& session, std::span<const std::int32_t
   r.stride = options.stride.value_or(std::max<std::int64_t>(1, r.max_length / 2));
   const auto windows = strided_windows(r.tokens, r.max_length, r.stride, options.up_to);
   r.windows = static_cast<std::int64_t>(windows.size());
-  Likelihood likelihood(session);
+  std::optional<KvCache> cache;
+  if (options.cache != CacheType::kFloat32) {
+    const Gpt2Config& c = session.model().config;
+    const KvCacheShape shape{kPlaces, r.max_length, c.n_layer, c.n_embd, c.n_head, options.cache};
+    cache.emplace(shape, shape.bytes());
+  }
+  Likelihood likelihood(session, cache ? &*cache : nullptr);
   for (std::size_t w = 0; w < windows.size(); w += kWindows) {
     const auto some = std::span(windows).subspan(w, std::min(kWindows, windows.size() - w));
     likelihood.score(ids, some, [&](std::int64_t, std::int64_t token, double logprob) {

@@ -15,6 +15,8 @@ struct PerplexityOptions {
   std::optional<std::int64_t> max_length;  // of a window; without one the model's positions
   std::optional<std::int64_t> stride;      // without one half a window
   ScoredUpTo up_to = ScoredUpTo::kLast;
+  /// kInt8: windows run through such a cache, and score what a text gets that is generated with it.
+  CacheType cache = CacheType::kFloat32;
 };
 
 struct Perplexity {

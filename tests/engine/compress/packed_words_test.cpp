@@ -1,5 +1,5 @@
-// Word embeddings that are the weights of an INT8 layer: the rows looked up are those that the
-// layer's product multiplies with.
+// Word embeddings that are the weights of a layer in INT8 or 4 bits: the rows looked up are those
+// that the layer's product multiplies with.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -15,14 +15,17 @@ namespace {
 struct Words {
   std::int64_t V, D;
   compress::LinearRecipe recipe;
+  compress::WeightBits bits = compress::WeightBits::kEight;
 };
 
 std::vector<Words> cases() {
   std::vector<Words> all;
   for (const std::int64_t D : {48, 72, 128, 192, 384}) {
-    all.push_back({131, D, {}});
-    for (const compress::InLane in_lane : {compress::InLane::kNo, compress::InLane::kYes}) {
-      all.push_back({50, D, {compress::default_rotation(D, in_lane), {}}});
+    for (const auto bits : {compress::WeightBits::kEight, compress::WeightBits::kFour}) {
+      all.push_back({131, D, {}, bits});
+      for (const compress::InLane in_lane : {compress::InLane::kNo, compress::InLane::kYes}) {
+        all.push_back({50, D, {compress::default_rotation(D, in_lane), {}}, bits});
+      }
     }
   }
   return all;
@@ -37,19 +40,25 @@ TEST(PackedWords, AreTheRowsThatTheLayerStandsFor) {
     test::fill_uniform(position, -1, 1, rng);
     Threads one(1);
     const compress::QuantizedLinear layer =
-        compress::quantize_linear(one, w.data(), V, D, c.recipe);
+        compress::quantize_linear(one, w.data(), V, D, c.recipe, c.bits);
     std::vector<float> rows(w.size());
     compress::dequantize(one, rows.data(), layer);
 
-    const Block packed(packed_bytes_s8(V, D));
-    kernels::make_table(kernels::Isa::kReference)
-        .pack_s8(reinterpret_cast<std::int8_t*>(packed.data()), layer.q.data(), layer.ldq(), 1,
-                 layer.ldq(), 0, V);
+    const bool four = c.bits == compress::WeightBits::kFour;
+    const LinearKind kind = four ? LinearKind::kInt4 : LinearKind::kInt8;
+    const Block packed(packed_bytes_integer(kind, V, D));
+    auto* bytes = reinterpret_cast<std::int8_t*>(packed.data());
+    const kernels::KernelTable reference = kernels::make_table(kernels::Isa::kReference);
+    if (four) {
+      reference.pack_s4(bytes, layer.q.data(), layer.t.data(), D, 0, V);
+    } else {
+      reference.pack_s8(bytes, layer.q.data(), layer.ldq(), 1, layer.ldq(), 0, V);
+    }
     EmbeddingTables tables;
     tables.word_packed.packed = packed.data();
     tables.word_packed.N = V;
     tables.word_packed.K = D;
-    tables.word_packed.kind = LinearKind::kInt8;
+    tables.word_packed.kind = kind;
     tables.word_packed.scale = layer.scale.data();
     tables.word_packed.transform = layer.transform();
     tables.position = {position.data(), 1, D, D};
