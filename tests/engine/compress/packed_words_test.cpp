@@ -31,6 +31,22 @@ std::vector<Words> cases() {
   return all;
 }
 
+LinearKind kind_of(const compress::QuantizedLinear& layer) {
+  return layer.bits() == compress::WeightBits::kFour ? LinearKind::kInt4 : LinearKind::kInt8;
+}
+
+Block pack(const compress::QuantizedLinear& layer) {
+  Block packed(packed_bytes_integer(kind_of(layer), layer.N, layer.K));
+  auto* bytes = reinterpret_cast<std::int8_t*>(packed.data());
+  const kernels::KernelTable table = kernels::make_table(kernels::Isa::kReference);
+  if (kind_of(layer) == LinearKind::kInt4) {
+    table.pack_s4(bytes, layer.q.data(), layer.t.data(), layer.K, 0, layer.N);
+  } else {
+    table.pack_s8(bytes, layer.q.data(), layer.ldq(), 1, layer.ldq(), 0, layer.N);
+  }
+  return packed;
+}
+
 TEST(PackedWords, AreTheRowsThatTheLayerStandsFor) {
   for (const Words& c : cases()) {
     const std::int64_t V = c.V, D = c.D, T = 90;
@@ -44,21 +60,12 @@ TEST(PackedWords, AreTheRowsThatTheLayerStandsFor) {
     std::vector<float> rows(w.size());
     compress::dequantize(one, rows.data(), layer);
 
-    const bool four = c.bits == compress::WeightBits::kFour;
-    const LinearKind kind = four ? LinearKind::kInt4 : LinearKind::kInt8;
-    const Block packed(packed_bytes_integer(kind, V, D));
-    auto* bytes = reinterpret_cast<std::int8_t*>(packed.data());
-    const kernels::KernelTable reference = kernels::make_table(kernels::Isa::kReference);
-    if (four) {
-      reference.pack_s4(bytes, layer.q.data(), layer.t.data(), D, 0, V);
-    } else {
-      reference.pack_s8(bytes, layer.q.data(), layer.ldq(), 1, layer.ldq(), 0, V);
-    }
+    const Block packed = pack(layer);
     EmbeddingTables tables;
     tables.word_packed.packed = packed.data();
     tables.word_packed.N = V;
     tables.word_packed.K = D;
-    tables.word_packed.kind = kind;
+    tables.word_packed.kind = kind_of(layer);
     tables.word_packed.scale = layer.scale.data();
     tables.word_packed.transform = layer.transform();
     tables.position = {position.data(), 1, D, D};
