@@ -64,6 +64,31 @@ double macro_f1(std::span<const std::int64_t> answers, std::span<const std::int6
   return present == 0 ? kNan : sum / static_cast<double>(present);
 }
 
+MultiLabelScores multi_label_scores(std::span<const std::int64_t> answers,
+                                    std::span<const std::int64_t> labels, std::int64_t classes) {
+  LINNET_ASSERT(answers.size() == labels.size());
+  const auto C = static_cast<std::size_t>(classes);
+  const std::size_t rows = labels.size() / C;
+  MultiLabelScores scores{kNan, f1_score(answers, labels), kNan};
+  if (rows == 0) return scores;
+  std::int64_t right = 0;
+  for (std::size_t r = 0; r < rows; ++r) {
+    const auto mine = answers.subspan(r * C, C), wanted = labels.subspan(r * C, C);
+    right += std::equal(mine.begin(), mine.end(), wanted.begin()) ? 1 : 0;
+  }
+  scores.accuracy = static_cast<double>(right) / static_cast<double>(rows);
+  scores.f1_macro = 0;
+  std::vector<std::int64_t> mine(rows), wanted(rows);
+  for (std::size_t c = 0; c < C; ++c) {
+    for (std::size_t r = 0; r < rows; ++r) {
+      mine[r] = answers[r * C + c];
+      wanted[r] = labels[r * C + c];
+    }
+    scores.f1_macro += f1_score(mine, wanted) / static_cast<double>(C);
+  }
+  return scores;
+}
+
 double matthews(std::span<const std::int64_t> answers, std::span<const std::int64_t> labels,
                 std::int64_t classes) {
   LINNET_ASSERT(answers.size() == labels.size());

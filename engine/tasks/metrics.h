@@ -17,6 +17,15 @@ double f1_score(std::span<const std::int64_t> answers, std::span<const std::int6
 double macro_f1(std::span<const std::int64_t> answers, std::span<const std::int64_t> labels,
                 std::int64_t classes);
 
+/// Several labels at once: answers[i·classes + c] and labels hold 0 or 1.
+struct MultiLabelScores {
+  double accuracy = 0;  // share of rows with every label right; NaN of none
+  double f1_micro = 0;  // f1_score over all labels together
+  double f1_macro = 0;  // mean f1_score of all classes
+};
+MultiLabelScores multi_label_scores(std::span<const std::int64_t> answers,
+                                    std::span<const std::int64_t> labels, std::int64_t classes);
+
 /// Matthews' correlation coefficient for any number of classes; 0 when answers or labels are all of
 /// one class. Source: R_K statistic, Gorodkin 2004.
 double matthews(std::span<const std::int64_t> answers, std::span<const std::int64_t> labels,

@@ -151,8 +151,8 @@ class Collector {
 };
 
 // The answers to one question as evaluations on SQuAD 2.0 have them.
-Answers squad_answers(const WindowedText& text, std::span<const Columns> columns,
-                      const AnswerOptions& options) {
+Answers best_squad_answers(const WindowedText& text, std::span<const Columns> columns,
+                           const AnswerOptions& options) {
   SquadSpans spans(options.n_best_size, options.max_answer_len);
   for (const Columns& c : columns) spans.add(c.start, c.end, c.in_context);
   const SquadAnswers found = spans.finish();
@@ -189,6 +189,13 @@ Answers pipeline_answers(const WindowedText& text, std::span<const Columns> colu
 }
 
 }  // namespace
+
+Answers squad_answers(const WindowedText& text, std::span<const Mat<const float>> logits,
+                      const AnswerOptions& options) {
+  std::vector<Columns> columns;
+  for (std::size_t w = 0; w < logits.size(); ++w) columns.emplace_back(text.windows[w], logits[w]);
+  return best_squad_answers(text, columns, options);
+}
 
 QuestionAnswerer::QuestionAnswerer(const TaskModel& model, const SessionOptions& options)
     : model_(model), session_(model.encoder, options) {
@@ -230,7 +237,7 @@ std::vector<Answers> QuestionAnswerer::answer(std::span<const Question> question
                                logits.slice_rows(starts[i][w], starts[i][w] + window.size()));
         }
         results[i] = options.null_score_diff_threshold
-                         ? squad_answers(texts[i], columns, options)
+                         ? best_squad_answers(texts[i], columns, options)
                          : pipeline_answers(texts[i], columns, options);
       });
   return results;

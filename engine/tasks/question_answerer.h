@@ -52,6 +52,11 @@ struct Answers {
   std::string error;  // not empty: it could not be read, there are no answers
 };
 
+/// The answer to a question from the logits [L, 2] of the tokens of its windows, in their order, as
+/// options.null_score_diff_threshold, which must be there, describes.
+Answers squad_answers(const WindowedText& text, std::span<const Mat<const float>> logits,
+                      const AnswerOptions& options);
+
 /// Finds answers in texts with a question-answering model. Owns scratch memory and threads; one
 /// thread uses it at a time.
 ///

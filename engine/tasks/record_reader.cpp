@@ -55,6 +55,18 @@ std::string json_text(const json::Value& value) {
   }
 }
 
+std::string json_list(const json::Value& value) {
+  if (value.kind() != json::Kind::kArray) return json_text(value);
+  std::string text;
+  for (const json::Value element : value.elements()) {
+    const std::string part = json_text(element);
+    if (part.find(kListSeparator) != part.npos) element.fail("has the character U+001F");
+    text += part;
+    text += kListSeparator;
+  }
+  return text;
+}
+
 // A message about a document without a name and of one line, ":1:COLUMN: …".
 std::string json_message(const Error& error) {
   const std::string_view what = error.what();
@@ -273,7 +285,7 @@ bool RecordReader::next_object(Record& record) {
         }
       }
       if (value) {
-        record.fields[f] = json_text(*value);
+        record.fields[f] = request.list ? json_list(*value) : json_text(*value);
       } else if (request.required) {
         std::vector<std::string> keys;
         for (const json::Member member : object.members()) keys.emplace_back(member.key);

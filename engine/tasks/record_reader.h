@@ -18,11 +18,15 @@ enum class RecordFormat { kText, kJsonl, kCsv, kTsv };
 /// kText for every other.
 RecordFormat record_format_of(std::string_view path);
 
+/// Between the elements of a list in one field.
+inline constexpr char kListSeparator = '\x1f';
+
 /// A field that is wanted of each record.
 struct FieldRequest {
   std::string column;                // its name; empty: the first of `guesses` that is there
   std::vector<std::string> guesses;  // names that data sets use for it
   bool required = true;
+  bool list = false;  // of JSON: an array is taken, its elements with kListSeparator after each
 };
 
 /// Requests with the names that data sets use; `column` empty: guessed.

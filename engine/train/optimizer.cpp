@@ -47,6 +47,21 @@ std::int64_t rows_of(const NamedParameter& p) { return p.shape.size() > 1 ? p.sh
 
 }  // namespace
 
+std::vector<double> layer_rates(const TrainableModel& model, const LayerOptions& options) {
+  if (options.frozen == 0 && options.rate_decay == 1) return {};
+  const std::int64_t head = model.layers() + 1;
+  std::vector<double> rates;
+  for (const NamedParameter& p : model.tensors) {
+    rates.push_back(p.layer < options.frozen ? 0 : power_of(options.rate_decay, head - p.layer));
+  }
+  return rates;
+}
+
+std::int64_t Optimizer::state_bytes(const TrainableModel& model, const OptimizerOptions& options) {
+  const bool adamw = options.kind == OptimizerKind::kAdamW;
+  return model.bytes() * (adamw ? 2 : options.momentum != 0 ? 1 : 0);
+}
+
 Optimizer::Optimizer(const TrainableModel& model, const OptimizerOptions& options)
     : model_(model), options_(options) {
   const std::int64_t bytes = model.bytes();
@@ -61,7 +76,9 @@ Optimizer::Optimizer(const TrainableModel& model, const OptimizerOptions& option
 double Optimizer::gradient_norm(const Context& ctx, const float* gradients) {
   auto* sums = reinterpret_cast<double*>(row_sums_.data());
   double total = 0;
-  for (const NamedParameter& p : model_.tensors) {
+  for (std::size_t tensor = 0; tensor < model_.tensors.size(); ++tensor) {
+    if (rate(tensor) == 0) continue;
+    const NamedParameter& p = model_.tensors[tensor];
     const std::int64_t rows = rows_of(p), width = p.elements() / std::max<std::int64_t>(rows, 1);
     const float* g = gradients + p.offset;
     parallel_for(ctx.threads, rows, kGrain / (width + 1) + 1,
@@ -88,7 +105,10 @@ double Optimizer::step(const Context& ctx, const float* gradients, double learni
   const auto scale = static_cast<float>(limit > 0 ? std::min(1.0, limit / (norm + 1e-6)) : 1);
   ++steps_;
   float* parameters = model_.floats();
-  for (const NamedParameter& p : model_.tensors) {
+  for (std::size_t tensor = 0; tensor < model_.tensors.size(); ++tensor) {
+    if (rate(tensor) == 0) continue;
+    const NamedParameter& p = model_.tensors[tensor];
+    const double tensor_rate = learning_rate * rate(tensor);
     const bool decays = p.decay || options_.decay_groups == DecayGroups::kEverything;
     const double decay = decays ? options_.weight_decay : 0;
     const auto slice = [&](auto args, const auto& run) {
@@ -104,13 +124,13 @@ double Optimizer::step(const Context& ctx, const float* gradients, double learni
     if (options_.kind == OptimizerKind::kAdamW) {
       kernels::AdamwF32Args a;
       a.gradient_scale = scale;
-      a.keep = static_cast<float>(1 - learning_rate * decay);
+      a.keep = static_cast<float>(1 - tensor_rate * decay);
       a.one_minus_beta1 = static_cast<float>(1 - options_.beta1);
       a.beta2 = static_cast<float>(options_.beta2);
       a.one_minus_beta2 = static_cast<float>(1 - options_.beta2);
       a.root_correction2 = static_cast<float>(std::sqrt(1 - power_of(options_.beta2, steps_)));
       a.eps = static_cast<float>(options_.epsilon);
-      a.step = static_cast<float>(-learning_rate / (1 - power_of(options_.beta1, steps_)));
+      a.step = static_cast<float>(-tensor_rate / (1 - power_of(options_.beta1, steps_)));
       slice(a, [&](kernels::AdamwF32Args& mine, std::int64_t at) {
         mine.m = floats(first_) + at;
         mine.v = floats(second_) + at;
@@ -121,7 +141,7 @@ double Optimizer::step(const Context& ctx, const float* gradients, double learni
       a.gradient_scale = scale;
       a.weight_decay = static_cast<float>(decay);
       a.momentum = static_cast<float>(options_.momentum);
-      a.step = static_cast<float>(-learning_rate);
+      a.step = static_cast<float>(-tensor_rate);
       a.nesterov = options_.nesterov;
       slice(a, [&](kernels::SgdF32Args& mine, std::int64_t at) {
         mine.buffer = options_.momentum != 0 ? floats(first_) + at : nullptr;

@@ -22,7 +22,19 @@ struct OptimizerOptions {
   double momentum = 0;                                // SGD
   bool nesterov = false;
   double max_grad_norm = 0;  // 0: no clipping
+  /// Factors on the learning rate of each tensor; empty: all 1. A tensor with 0 has no gradient.
+  std::vector<double> rates{};
 };
+
+/// What becomes of the layers below the head. The embeddings are layer 0, blocks 1 to L, the pooler
+/// and the head L + 1.
+struct LayerOptions {
+  std::int64_t frozen = 0;  // so many of the lowest layers do not change
+  double rate_decay = 1;    // a layer's learning rate is that of the one above, times this
+};
+
+/// The factor on the learning rate of each tensor of the model; 0: frozen.
+std::vector<double> layer_rates(const TrainableModel& model, const LayerOptions& options);
 
 /// AdamW and SGD with torch's semantics. State lies in blocks of the parameters' layout.
 class Optimizer {
@@ -37,6 +49,9 @@ class Optimizer {
 
   std::int64_t steps() const { return steps_; }
 
+  /// Bytes of the moments of this model.
+  static std::int64_t state_bytes(const TrainableModel& model, const OptimizerOptions& options);
+
   /// One tensor of the state: "exp_avg", "exp_avg_sq" or "momentum_buffer", and where it lies.
   struct State {
     std::string name;
@@ -48,6 +63,9 @@ class Optimizer {
 
  private:
   double gradient_norm(const Context& ctx, const float* gradients);
+  double rate(std::size_t tensor) const {
+    return options_.rates.empty() ? 1 : options_.rates[tensor];
+  }
 
   const TrainableModel& model_;
   OptimizerOptions options_;

@@ -2,24 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
-#include "engine/core/random.h"
+#include "engine/core/available_memory.h"
 #include "weights/base/error.h"
+#include "weights/base/text.h"
 
 namespace linnet::train {
 namespace {
 
 void require(bool holds, const char* what) {
   if (!holds) throw Error(ErrorCode::kInvalidArgument, std::string("training: ") + what);
-}
-
-std::int64_t longest_of(const Examples& examples) {
-  std::int64_t longest = 0;
-  for (std::int64_t i = 0; i < examples.size(); ++i) {
-    longest = std::max(longest, examples.length(i));
-  }
-  return longest;
 }
 
 const TrainerOptions& checked(const TrainerOptions& o, const Examples& examples) {
@@ -38,6 +30,9 @@ const TrainerOptions& checked(const TrainerOptions& o, const Examples& examples)
           "epsilon, weight decay and the greatest norm must be 0 or more");
   require(o.label_smoothing >= 0 && o.label_smoothing < 1,
           "label smoothing must be in 0 to below 1");
+  require(o.layers.frozen >= 0, "the number of frozen layers must be 0 or more");
+  require(o.layers.rate_decay > 0 && o.layers.rate_decay <= 1,
+          "the decay of learning rates from layer to layer must be above 0 and at most 1");
   return o;
 }
 
@@ -55,6 +50,45 @@ TrainingSize pass_size(const TrainerOptions& o, std::int64_t longest) {
   return {tokens, std::min(o.batch_size, tokens), longest, o.recompute};
 }
 
+// The optimizer's options with the rates of this model's layers.
+OptimizerOptions optimizer_options(const TrainableModel& model, const TrainerOptions& o) {
+  OptimizerOptions options = o.optimizer;
+  options.rates = layer_rates(model, o.layers);
+  const auto& rates = options.rates;
+  const bool all = !rates.empty() &&
+                   std::all_of(rates.begin(), rates.end(), [](double rate) { return rate == 0; });
+  require(!all, "every layer is frozen");
+  return options;
+}
+
+std::int64_t mebibytes(std::int64_t bytes) { return (bytes >> 20) + 1; }
+
+// The memory of activations, gradients and moments is mapped at once and filled step by step: a
+// lack of it would end the process without a word.
+TrainingSize affordable(const TrainableModel& model, const kernels::KernelTable& kernels,
+                        int threads, const TrainerOptions& o, const TrainingSize& size) {
+  const std::int64_t needed =
+      model.training_bytes(kernels, threads, size) + Optimizer::state_bytes(model, o.optimizer);
+  const std::int64_t there = available_memory();
+  if (needed <= there) return size;
+  throw Error(ErrorCode::kLimit, "training: activations, gradients and the optimizer need " +
+                                     std::to_string(mebibytes(needed)) + " MiB, found " +
+                                     std::to_string(mebibytes(there)) + " MiB of free memory");
+}
+
+const float* first_not_finite(const float* x, std::int64_t n) {
+  const float* bad = std::find_if(x, x + n, [](float v) { return !std::isfinite(v); });
+  return bad == x + n ? nullptr : bad;
+}
+
+// The first tensor with an element in this block that is not finite.
+const NamedParameter* first_not_finite(const TrainableModel& model, const float* block) {
+  for (const NamedParameter& p : model.tensors) {
+    if (first_not_finite(block + p.offset, p.elements()) != nullptr) return &p;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 Trainer::Trainer(TrainableModel& model, const kernels::KernelTable& kernels, int threads,
@@ -64,119 +98,146 @@ Trainer::Trainer(TrainableModel& model, const kernels::KernelTable& kernels, int
       options_(checked(options, examples_)),
       steps_per_epoch_(divided_up(examples_.size(), options.batch_size * options.accumulation)),
       total_steps_(total_of(options, steps_per_epoch_)),
-      longest_(longest_of(examples_)),
-      training_(model.training(kernels, threads, pass_size(options, longest_))),
-      optimizer_(model, options.optimizer) {
+      longest_(std::max(examples_.longest(), options.longest_evaluated)),
+      training_(model.training(
+          kernels, threads,
+          affordable(model, kernels, threads, options, pass_size(options, longest_)))),
+      optimizer_(model, optimizer_options(model, options)) {
   schedule_.kind = options.schedule;
   schedule_.total = total_steps_;
   schedule_.warmup = static_cast<std::int64_t>(
       options.warmup < 1 ? std::ceil(options.warmup * static_cast<double>(total_steps_))
                          : options.warmup);
-  std::vector<std::int32_t> positions(examples_.tokens.size());
-  for (std::int64_t i = 0; i < examples_.size(); ++i) {
-    const auto begin = positions.begin() + examples_.starts[static_cast<std::size_t>(i)];
-    std::iota(begin, begin + examples_.length(i), 0);
-  }
-  const Batch all{examples_.tokens, positions, examples_.types, examples_.starts};
-  check(all, model.limits());
-  TrainingTargets targets;
-  targets.labels = examples_.labels;
-  targets.values = examples_.values;
-  model.check_targets(all, targets);
+  training_->train_from(options.layers.frozen);
+  check_examples(examples_);
 }
 
-// Fisher and Yates with counter-based numbers: a function of seed and epoch.
-void Trainer::shuffle(std::int64_t epoch) {
+void Trainer::check_batch(const ExampleBatch& part) const { check(part.batch(), model_.limits()); }
+
+void Trainer::check_examples(const Examples& examples) const {
+  constexpr std::int64_t kTogether = 256;
+  ExampleBatch some;
+  for (std::int64_t i = 0; i < examples.size();) {
+    some.clear();
+    for (; i < examples.size() && some.sequences() < kTogether; ++i) some.add(examples, i, 0);
+    check_batch(some);
+    model_.check_targets(some.batch(), some.targets());
+  }
+}
+
+void Trainer::begin_epoch(std::int64_t epoch) {
   if (order_epoch_ == epoch) return;
   order_epoch_ = epoch;
-  order_.resize(static_cast<std::size_t>(examples_.size()));
-  std::iota(order_.begin(), order_.end(), 0);
-  const std::uint32_t stream = random_stream(RandomPurpose::kShuffle, 0, 0);
-  for (std::size_t i = order_.size() - 1; i > 0; --i) {
-    const auto words =
-        philox({static_cast<std::uint32_t>(i), 0, static_cast<std::uint32_t>(epoch), stream},
-               options_.seed);
-    const std::uint64_t wide = std::uint64_t{words[0]} << 32 | words[1];
-    std::swap(order_[i], order_[static_cast<std::size_t>(wide % (i + 1))]);
+  order_ = shuffled(examples_.size(), options_.data_seed, epoch);
+  if (options_.grouping == Grouping::kLength) {
+    group_by_length(order_, examples_, options_.batch_size * options_.accumulation);
   }
 }
 
-void Trainer::add(Part& part, std::int64_t position) const {
-  const std::int64_t example = order_[static_cast<std::size_t>(position)];
-  const auto i = static_cast<std::size_t>(example);
-  const std::int64_t begin = examples_.starts[i], n = examples_.length(example);
-  part.tokens.insert(part.tokens.end(), examples_.tokens.begin() + begin,
-                     examples_.tokens.begin() + begin + n);
-  if (!examples_.types.empty()) {
-    part.types.insert(part.types.end(), examples_.types.begin() + begin,
-                      examples_.types.begin() + begin + n);
+LabelCounts Trainer::count(std::int64_t begin, std::int64_t end) {
+  part_.clear();
+  for (std::int64_t i = begin; i < end; ++i) {
+    part_.add(examples_, order_[static_cast<std::size_t>(i)], i);
   }
-  for (std::int64_t t = 0; t < n; ++t) part.positions.push_back(static_cast<std::int32_t>(t));
-  part.starts.push_back(part.starts.back() + n);
-  if (!examples_.labels.empty()) part.labels.push_back(examples_.labels[i]);
-  if (!examples_.values.empty()) part.values.push_back(examples_.values[i]);
-  part.samples.push_back(static_cast<std::uint32_t>(position));
+  LabelCounts counts = model_.check_targets(part_.batch(), part_.targets());
+  // Without any label the loss is 0, not 0/0.
+  for (double* n : {&counts.labels, &counts.starts, &counts.ends}) *n = std::max(*n, 1.0);
+  return counts;
 }
 
-double Trainer::run(const Part& part, const LabelCounts& divisors) {
-  TrainingPass pass;
-  pass.targets.labels = part.labels;
-  pass.targets.values = part.values;
-  pass.divisors = divisors;
-  pass.smoothing = options_.label_smoothing;
-  pass.probabilities = options_.dropout;
-  pass.dropout = {options_.seed, static_cast<std::uint32_t>(optimizer_.steps()), part.samples};
-  return training_->accumulate({part.tokens, part.positions, part.types, part.starts}, pass);
-}
-
-double Trainer::run_range(std::int64_t begin, std::int64_t end, double divisor) {
-  LabelCounts divisors;
-  divisors.labels = divisor;
+double Trainer::run_range(std::int64_t begin, std::int64_t end, const LabelCounts& divisors) {
   const TrainingSize size = pass_size(options_, longest_);
   double loss = 0;
   for (std::int64_t position = begin; position < end;) {
-    part_ = {};
-    part_.starts.push_back(0);
+    part_.clear();
     for (; position < end; ++position) {
-      const std::int64_t n = examples_.length(order_[static_cast<std::size_t>(position)]);
-      const auto sequences = static_cast<std::int64_t>(part_.samples.size());
-      if (part_.starts.back() + n > size.tokens || sequences == size.sequences) break;
-      add(part_, position);
+      const std::int64_t example = order_[static_cast<std::size_t>(position)];
+      if (part_.tokens() + examples_.length(example) > size.tokens) break;
+      if (part_.sequences() == size.sequences) break;
+      part_.add(examples_, example, position);
     }
-    loss += run(part_, divisors);
+    TrainingPass pass;
+    pass.targets = part_.targets();
+    pass.divisors = divisors;
+    pass.smoothing = options_.label_smoothing;
+    pass.probabilities = options_.dropout;
+    pass.dropout = {options_.seed, static_cast<std::uint32_t>(optimizer_.steps()), part_.samples()};
+    loss += training_->accumulate(part_.batch(), pass);
   }
   return loss;
 }
 
 StepResult Trainer::step() {
   const std::int64_t step = optimizer_.steps(), epoch = step / steps_per_epoch_;
-  shuffle(epoch);
+  begin_epoch(epoch);
   const std::int64_t whole = options_.batch_size * options_.accumulation;
   const std::int64_t begin = step % steps_per_epoch_ * whole;
   const std::int64_t end = std::min(begin + whole, examples_.size());
   training_->clear_gradients();
   StepResult result;
   if (options_.normalization == LossNormalization::kTokens) {
-    result.loss = run_range(begin, end, static_cast<double>(end - begin));
+    result.loss = run_range(begin, end, count(begin, end));
   } else {
-    const std::int64_t parts = divided_up(end - begin, options_.batch_size);
+    const auto parts = static_cast<double>(divided_up(end - begin, options_.batch_size));
     for (std::int64_t from = begin; from < end; from += options_.batch_size) {
       const std::int64_t to = std::min(from + options_.batch_size, end);
-      result.loss += run_range(from, to, static_cast<double>((to - from) * parts));
+      result.loss += run_range(from, to, count(from, to) * parts);
     }
   }
   training_->join_gradients();
   for (std::int64_t i = begin; i < end; ++i) {
     result.tokens += examples_.length(order_[static_cast<std::size_t>(i)]);
   }
-  if (!std::isfinite(result.loss)) {
-    throw Error(ErrorCode::kNumeric,
-                "step " + std::to_string(step + 1) + ": the loss is not finite");
-  }
+  if (!std::isfinite(result.loss)) fail_loss();
   result.learning_rate = options_.learning_rate * schedule_.factor(step);
   result.gradient_norm =
       optimizer_.step(training_->context(), training_->gradients(), result.learning_rate);
   result.step = step + 1;
+  return result;
+}
+
+void Trainer::fail_loss() {
+  std::string what = "step " + std::to_string(steps() + 1) + ": the loss is not finite";
+  if (const auto* p = first_not_finite(model_, model_.floats())) {
+    what += "; neither is the parameter " + quote(p->name);
+  } else if (const auto* g = first_not_finite(model_, training_->gradients())) {
+    what += "; neither is the gradient of " + quote(g->name);
+  }
+  throw Error(ErrorCode::kNumeric, what);
+}
+
+void Trainer::check_parameters() const {
+  const auto* p = first_not_finite(model_, model_.floats());
+  if (p == nullptr) return;
+  throw Error(ErrorCode::kNumeric, "step " + std::to_string(steps()) + ": the parameter " +
+                                       quote(p->name) + " is not finite");
+}
+
+Evaluation Trainer::evaluate(const Examples& examples) {
+  const TrainingSize size = pass_size(options_, longest_);
+  Evaluation result;
+  LabelCounts counts;
+  ExampleBatch part;
+  for (std::int64_t i = 0; i < examples.size();) {
+    part.clear();
+    for (; i < examples.size(); ++i) {
+      if (part.tokens() + examples.length(i) > size.tokens) break;
+      if (part.sequences() == size.sequences) break;
+      part.add(examples, i, i);
+    }
+    check_batch(part);
+    TrainingPass pass;
+    pass.targets = part.targets();
+    pass.divisors.labels = pass.divisors.starts = pass.divisors.ends = 1;
+    const auto keep = [&](Mat<const float> logits) {
+      result.logits.insert(result.logits.end(), logits.data,
+                           logits.data + logits.rows * logits.cols);
+    };
+    pass.logits = keep;
+    counts += model_.check_targets(part.batch(), pass.targets);
+    result.loss += training_->loss(part.batch(), pass);
+  }
+  result.loss /= std::max(counts.labels + counts.starts, 1.0);
   return result;
 }
 

@@ -4,26 +4,17 @@
 #include <vector>
 
 #include "engine/models/training.h"
+#include "engine/train/examples.h"
 #include "engine/train/optimizer.h"
 #include "engine/train/schedule.h"
 
 namespace linnet::train {
 
-/// Examples of sequence classification or regression as ids, packed end to end.
-struct Examples {
-  std::vector<std::int32_t> tokens, types;  // types: empty where the model has none
-  std::vector<std::int64_t> starts{0};
-  std::vector<std::int64_t> labels;  // one a sequence, or
-  std::vector<float> values;         // one a sequence
-
-  std::int64_t size() const { return static_cast<std::int64_t>(starts.size()) - 1; }
-  std::int64_t length(std::int64_t i) const {
-    return starts[static_cast<std::size_t>(i) + 1] - starts[static_cast<std::size_t>(i)];
-  }
-};
-
 /// What the loss of an optimizer step is divided by: its labels, or each micro-batch's, averaged.
 enum class LossNormalization { kTokens, kMicroBatchMean };
+
+/// kNone: examples in the order of the shuffle; kLength: see group_by_length().
+enum class Grouping { kNone, kLength };
 
 struct TrainerOptions {
   std::int64_t batch_size = 8, accumulation = 1;
@@ -35,12 +26,22 @@ struct TrainerOptions {
   OptimizerOptions optimizer;
   double label_smoothing = 0;
   LossNormalization normalization = LossNormalization::kTokens;
-  std::uint64_t seed = 42;
+  Grouping grouping = Grouping::kNone;
+  std::uint64_t seed = 42, data_seed = 42;  // data_seed: of the order of examples
   DropoutProbabilities dropout;
   Recompute recompute = Recompute::kNo;
+  LayerOptions layers;
   /// Activations are kept for this many tokens at a time, at least the longest example. Results do
   /// not depend on it.
   std::int64_t tokens_per_pass = 4096;
+  std::int64_t longest_evaluated = 0;  // tokens of the longest sequence that evaluate() gets
+};
+
+/// What a model gives for examples.
+struct Evaluation {
+  double loss = 0;  // without smoothing, mean over the labels
+  /// A row of each sequence, or of each token, in the order of the examples.
+  std::vector<float> logits;
 };
 
 /// What one optimizer step did.
@@ -55,7 +56,8 @@ struct StepResult {
 class Trainer {
  public:
   /// The model must outlive it. Throws kInvalidArgument for options out of range, for no example,
-  /// and for labels that the head does not have.
+  /// and for labels that the head does not have; kLimit when the memory that it needs is more than
+  /// there is, saying how much.
   Trainer(TrainableModel& model, const kernels::KernelTable& kernels, int threads,
           Examples examples, const TrainerOptions& options);
 
@@ -68,24 +70,27 @@ class Trainer {
   bool finished() const { return steps() >= total_steps_; }
   std::int64_t activation_bytes() const { return training_->activation_bytes(); }
 
+  /// Throws kNumeric, naming step and tensor, when loss or gradients are not finite: the parameters
+  /// are then as before.
   StepResult step();
+  /// Nothing is changed. Examples as in the constructor.
+  Evaluation evaluate(const Examples& examples);
+  /// Throws kNumeric naming the first parameter that is not finite.
+  void check_parameters() const;
 
   TrainableModel& model() { return model_; }
   Optimizer& optimizer() { return optimizer_; }
 
  private:
-  /// Sequences of the step in their order, as one packed batch.
-  struct Part {
-    std::vector<std::int32_t> tokens, positions, types;
-    std::vector<std::int64_t> starts, labels;
-    std::vector<float> values;
-    std::vector<std::uint32_t> samples;
-  };
-  void shuffle(std::int64_t epoch);
-  void add(Part& part, std::int64_t position) const;
-  double run(const Part& part, const LabelCounts& divisors);
+  /// Throw kInvalidArgument for ids, lengths and labels out of range.
+  void check_batch(const ExampleBatch& part) const;
+  void check_examples(const Examples& examples) const;
+  void begin_epoch(std::int64_t epoch);
+  /// Labels of sequences [begin, end) of the epoch's order.
+  LabelCounts count(std::int64_t begin, std::int64_t end);
   /// Sequences [begin, end) of the epoch's order, in passes of tokens_per_pass.
-  double run_range(std::int64_t begin, std::int64_t end, double divisor);
+  double run_range(std::int64_t begin, std::int64_t end, const LabelCounts& divisors);
+  [[noreturn]] void fail_loss();
 
   TrainableModel& model_;
   Examples examples_;
@@ -96,7 +101,7 @@ class Trainer {
   Optimizer optimizer_;
   std::vector<std::int64_t> order_;  // of the epoch
   std::int64_t order_epoch_ = -1;
-  Part part_;
+  ExampleBatch part_;
 };
 
 }  // namespace linnet::train
