@@ -101,6 +101,8 @@ void OutputFile::write(const void* data, std::size_t bytes) {
   }
 }
 
+void sync_directory(const std::string& path) { sync(path); }
+
 void write_file(const std::string& path, const std::function<void(OutputFile&)>& content) {
   std::error_code ignored;
   const fs::file_status existing = fs::status(path, ignored);

@@ -25,6 +25,9 @@ class OutputFile {
 /// kInvalidArgument for a directory, and what `content` throws.
 void write_file(const std::string& path, const std::function<void(OutputFile&)>& content);
 
+/// fsync of a directory: its names outlast a loss of power. Throws kIo.
+void sync_directory(const std::string& path);
+
 enum class Existing { kRefuse, kReplace };
 
 /// A directory under construction: a sibling NAME.tmp.PID until commit() gives it its name. Without

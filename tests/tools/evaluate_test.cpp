@@ -2,6 +2,7 @@
 // is not what it should be gets no score.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -200,7 +201,7 @@ TEST_F(EvaluateTexts, LabelsAreNamesOrPlaces) {
   EXPECT_DOUBLE_EQ(scores(with(table(by_place))).at("accuracy"), 5.0 / 6);
 
   by_name[2] = "99";
-  expect_refused(evaluate(with(table(by_name))), "record 3: label \"99\"");
+  expect_refused(evaluate(with(table(by_name))), "line 4: label \"99\"");
   expect_refused(evaluate(with(write("none.tsv", "sentence\ttitle\nx\ty\n"))), "label");
   expect_refused(evaluate(with(write("empty.tsv", "sentence\tlabel\n"))), "has no record");
   expect_refused(evaluate(with(write("rows.txt", "x\n"))), "expected a file named");
@@ -234,14 +235,54 @@ TEST_F(EvaluateTexts, RegressionsAreCorrelated) {
   up[4] = "nan";
   expect_refused(
       evaluate({"--task", "text-classification", "--model", folder, "--file", table(up)}),
-      "record 5: label \"nan\", expected a number");
+      "line 6: label \"nan\", expected a finite number");
 }
 
-TEST_F(EvaluateTexts, SeveralLabelsAtOnceAreRefused) {
-  expect_refused(
-      evaluate({"--task", "text-classification", "--model", model("bert_seqcls_multilabel"),
-                "--file", table(std::vector<std::string>(6, "1"))}),
-      "several labels");
+// Labels made of the model's own scores; one text gets the label that it has least.
+TEST_F(EvaluateTexts, SeveralLabelsAtOnceAreScored) {
+  const std::string folder = model("bert_seqcls_multilabel");
+  std::vector<std::string> words{LINNET_PROGRAM, "classify", "--model", folder, "--top-k", "4"};
+  words.insert(words.end(), std::begin(kTexts), std::end(kTexts));
+  std::istringstream out(run({.arguments = std::move(words)}).out);
+  std::string rows, turned;
+  for (std::string line; std::getline(out, line);) {
+    Json labels = Json::array();
+    const Json answer = Json::parse(line);
+    for (const Json& label : answer.at("labels")) {
+      if (label.at("score") > 0.5) labels.push_back(label.at("label"));
+    }
+    const std::string text =
+        kTexts[static_cast<std::size_t>(std::count(rows.begin(), rows.end(), '\n'))];
+    rows += Json({{"text", text}, {"labels", labels}}).dump() + "\n";
+    if (turned.empty()) labels = Json::array({answer.at("labels").at(3).at("label")});
+    turned += Json({{"text", text}, {"labels", labels}}).dump() + "\n";
+  }
+  const std::vector<std::string> task{"--task", "text-classification", "--model", folder, "--file"};
+  const auto found = [&](const char* name, const std::string& text) {
+    std::vector<std::string> all = task;
+    all.push_back(write(name, text));
+    return scores(all);
+  };
+  const Json right = found("right.jsonl", rows), wrong = found("wrong.jsonl", turned);
+  EXPECT_EQ(right.at("accuracy"), 1);
+  EXPECT_EQ(right.at("f1_micro"), 1);
+  EXPECT_EQ(right.at("total"), 6);
+  EXPECT_DOUBLE_EQ(wrong.at("accuracy"), 5.0 / 6);
+  EXPECT_LT(wrong.at("f1_micro"), 1);
+}
+
+TEST_F(EvaluateTexts, TaggedWordsAreScored) {
+  const std::string folder = model("bert_tokcls");
+  const auto found = [&](const std::string& text) {
+    return evaluate({"--task", "token-classification", "--model", folder, "--file",
+                     write("words.conll", text), "--json"});
+  };
+  const Finished done = found("the LABEL_0\nfilm LABEL_1\n\nis 2\n");
+  ASSERT_EQ(done.exit_code, 0) << done.err;
+  const Json found_scores = Json::parse(done.out);
+  EXPECT_EQ(found_scores.at("total"), 3);
+  EXPECT_EQ(found_scores.at("entities"), 3);
+  expect_refused(found("the LABEL_9\n"), "line 1: tag \"LABEL_9\"");
 }
 
 // Known of minilm-squad2 on the questions of its validation: EM 55.695, F1 56.725. Of every

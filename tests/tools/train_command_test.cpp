@@ -1,12 +1,9 @@
-// `linnet train` from outside: options, exit codes, and a signal that ends it.
+// `linnet train` from outside: its options, those of scripts for transformers, and exit codes.
 #include <gtest/gtest.h>
 
-#include <chrono>
-#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "tests/support/data.h"
 #include "tests/support/process.h"
@@ -44,6 +41,19 @@ class TrainCommand : public testing::Test {
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
+  // The model without its head.
+  std::string encoder() const {
+    const fs::path to = dir_.path("encoder");
+    fs::create_directories(to);
+    for (const auto& entry : fs::directory_iterator(model_)) {
+      fs::copy(entry.path(), to / entry.path().filename());
+    }
+    std::ifstream in(model_ / "config.json");
+    Json config = Json::parse(in);
+    config["architectures"] = {"BertModel"};
+    dir_.write("encoder/config.json", config.dump());
+    return to;
+  }
   Finished train(const Words& more) const { return run({.arguments = words(more)}); }
   Json file(const char* name) const {
     std::ifstream in(out_ / name);
@@ -71,37 +81,179 @@ TEST_F(TrainCommand, OptionsReachTheRun) {
 
 TEST_F(TrainCommand, SaysWhatIsWrong) {
   LINNET_NEEDS(model_);
-  EXPECT_EQ(train({"--warmup-ratio", "1.5"}).exit_code, 2);
-  EXPECT_EQ(train({"--optim", "adam"}).exit_code, 2);
-  const Finished bad = train({"--adam-beta1", "1"});
-  EXPECT_EQ(bad.exit_code, 1);
-  EXPECT_NE(bad.err.find("betas"), std::string::npos) << bad.err;
-  dir_.write("out/file", "");
-  const Finished used = train({});
-  EXPECT_EQ(used.exit_code, 1);
-  EXPECT_NE(used.err.find("is not empty"), std::string::npos) << used.err;
+  const auto refused = [&](const Words& words, int code, const char* part) {
+    const Finished done = train(words);
+    EXPECT_EQ(done.exit_code, code) << words[0];
+    EXPECT_NE(done.err.find(part), std::string::npos) << done.err;
+  };
+  refused({"--warmup-ratio", "1.5"}, 2, "warmup-ratio");
+  refused({"--optim", "adam"}, 2, "optim");
+  refused({"--adam-beta1", "1"}, 1, "betas");
+  refused({"--layerwise-lr-decay", "0"}, 1, "layer to layer");
+  refused({"--eval-strategy", "epoch"}, 2, "--validation-file");
+  refused({"--do-eval"}, 2, "--validation-file");
+  const Words validation{"--validation-file", dir_.path("train.tsv")};
+  const auto with_validation = [&](Words words) {
+    words.insert(words.end(), validation.begin(), validation.end());
+    return words;
+  };
+  refused(with_validation({"--do-eval"}), 2, "--do-train");
+  refused(with_validation({"--load-best-model-at-end"}), 2, "--eval-strategy");
+  refused(with_validation({"--load-best-model-at-end", "--eval-strategy", "epoch"}), 2,
+          "--save-strategy");
+  refused(with_validation({"--load-best-model-at-end", "--eval-strategy", "steps", "--eval-steps",
+                           "3", "--save-steps", "4"}),
+          2, "multiple");
+  refused(with_validation({"--eval-strategy", "epoch", "--metric-for-best-model", "bleu"}), 1,
+          "expected one of loss, accuracy");
 }
 
-TEST_F(TrainCommand, ASignalLeavesACheckpointToGoOnFrom) {
+// As they stand in scripts for transformers.
+TEST_F(TrainCommand, CommandLinesOfTransformersRun) {
   LINNET_NEEDS(model_);
-  const Words endless{"--max-steps", "100000000", "--save-steps", "3", "--logging-steps", "0"};
-  Child child(words(endless));
-  for (int i = 0; i < 60'000 && !fs::exists(out_ / "checkpoint-3"); ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  child.kill(SIGTERM);
-  const Finished ended = child.wait();
-  ASSERT_EQ(ended.exit_code, 128 + SIGTERM) << ended.err;
+  words({});  // writes the table
+  const std::string table = dir_.path("train.tsv");
+  const Finished glue = run({.arguments = {LINNET_PROGRAM,
+                                           "run_glue",
+                                           "--model_name_or_path",
+                                           model_.string(),
+                                           "--task_name",
+                                           "sst2",
+                                           "--train_file",
+                                           table,
+                                           "--validation_file",
+                                           table,
+                                           "--do_train",
+                                           "--do_eval",
+                                           "True",
+                                           "--max_seq_length",
+                                           "32",
+                                           "--per_device_train_batch_size",
+                                           "2",
+                                           "--per_device_eval_batch_size",
+                                           "8",
+                                           "--learning_rate",
+                                           "2e-5",
+                                           "--num_train_epochs",
+                                           "2",
+                                           "--output_dir",
+                                           out_.string(),
+                                           "--overwrite_output_dir",
+                                           "--pad_to_max_length",
+                                           "False",
+                                           "--lr_scheduler_type",
+                                           "cosine",
+                                           "--warmup_ratio",
+                                           "0.1",
+                                           "--weight_decay",
+                                           "0.01",
+                                           "--max_grad_norm",
+                                           "1.0",
+                                           "--logging_steps",
+                                           "1",
+                                           "--save_strategy",
+                                           "epoch",
+                                           "--evaluation_strategy",
+                                           "epoch",
+                                           "--load_best_model_at_end",
+                                           "True",
+                                           "--metric_for_best_model",
+                                           "eval_accuracy",
+                                           "--greater_is_better",
+                                           "True",
+                                           "--save_total_limit",
+                                           "1",
+                                           "--seed",
+                                           "1",
+                                           "--group_by_length",
+                                           "True",
+                                           "--fp16",
+                                           "False",
+                                           "--report_to",
+                                           "none",
+                                           "--overwrite_cache",
+                                           "--gradient_accumulation_steps=1",
+                                           "--optim=adamw_torch"}});
+  ASSERT_EQ(glue.exit_code, 0) << glue.err;
+  EXPECT_NE(glue.err.find("change nothing here: --pad-to-max-length --overwrite-cache"),
+            std::string::npos)
+      << glue.err;
+  EXPECT_TRUE(file("eval_results.json").contains("eval_accuracy"));
+  EXPECT_TRUE(file("all_results.json").contains("train_loss"));
+  int evaluations = 0;
   const Json state = file("trainer_state.json");
-  EXPECT_EQ(state.at("finished"), false);
-  const std::string step = state.at("global_step").dump();
-  EXPECT_TRUE(fs::exists(out_ / ("checkpoint-" + step) / "manifest.json")) << step;
-  EXPECT_FALSE(fs::exists(out_ / "model.safetensors"));
-  Words other = endless;
-  other.insert(other.end(), {"--resume", "--seed", "1"});
-  const Finished refused = train(other);
-  EXPECT_EQ(refused.exit_code, 1);
-  EXPECT_NE(refused.err.find("was made with the options"), std::string::npos) << refused.err;
+  for (const Json& entry : state.at("log_history")) {
+    evaluations += entry.contains("eval_matthews_correlation") ? 1 : 0;
+  }
+  EXPECT_EQ(evaluations, 2);
+  EXPECT_TRUE(state.at("best_metric").is_number());
+
+  dir_.write("squad.json",
+             R"({"data": [{"id": "a", "context": "the film is good", "question": "what is good",
+                 "answers": {"text": ["film"], "answer_start": [4]}}]})");
+  const std::string squad = dir_.path("squad.json");
+  const Finished qa = run({.arguments = {LINNET_PROGRAM,
+                                         "run_qa",
+                                         "--model_name_or_path",
+                                         encoder(),
+                                         "--train_file",
+                                         squad,
+                                         "--validation_file",
+                                         squad,
+                                         "--do_train",
+                                         "--do_eval",
+                                         "--max_seq_length",
+                                         "32",
+                                         "--doc_stride",
+                                         "8",
+                                         "--n_best_size",
+                                         "5",
+                                         "--max_answer_length",
+                                         "10",
+                                         "--version_2_with_negative",
+                                         "--null_score_diff_threshold",
+                                         "0.5",
+                                         "--max_steps",
+                                         "2",
+                                         "--output_dir",
+                                         dir_.path("qa")}});
+  ASSERT_EQ(qa.exit_code, 0) << qa.err;
+  EXPECT_EQ(Json::parse(std::ifstream(dir_.path("qa/eval_results.json"))).at("eval_samples"), 1);
+}
+
+// Refused before the first step: the memory would be filled step by step.
+TEST_F(TrainCommand, TooLittleMemoryIsSaidBeforehand) {
+#if defined(LINNET_SANITIZED)
+  GTEST_SKIP() << "sanitizers take the address space";
+#endif
+  LINNET_NEEDS(model_);
+  LINNET_NEEDS(minilm_dir());
+  words({});  // writes the table
+  const std::string command = "ulimit -v 400000; exec " + std::string(LINNET_PROGRAM) +
+                              " train --threads 1 --model " + minilm_dir().string() +
+                              " --train-file " + dir_.path("train.tsv") + " --output-dir " +
+                              out_.string();
+  const Finished done = run({.arguments = {"/bin/sh", "-c", command}});
+  EXPECT_EQ(done.exit_code, 1);
+  EXPECT_NE(done.err.find("training: activations, gradients and the optimizer need"),
+            std::string::npos)
+      << done.err;
+  EXPECT_NE(done.err.find("MiB of free memory"), std::string::npos) << done.err;
+}
+
+TEST_F(TrainCommand, WhatIsNotHereIsRefused) {
+  LINNET_NEEDS(model_);
+  for (const char* option : {"--fp16", "--push_to_hub", "--do_predict", "--deepspeed=x.json",
+                             "--dataset_name=squad", "--tokenizer_name=x"}) {
+    const Finished done = train({option});
+    EXPECT_EQ(done.exit_code, 2) << option;
+    EXPECT_NE(done.err.find(std::string(option).substr(2, 2)), std::string::npos) << done.err;
+  }
+  const Finished no_file =
+      run({.arguments = {LINNET_PROGRAM, "train", "--model", model_.string(), "--task-name", "mrpc",
+                         "--output-dir", out_.string()}});
+  EXPECT_EQ(no_file.exit_code, 2);
+  EXPECT_NE(no_file.err.find("not downloaded"), std::string::npos) << no_file.err;
 }
 
 }  // namespace

@@ -57,8 +57,8 @@ bool is_choice(std::string_view choices, std::string_view value) {
 std::string checked(const Option& option, std::string_view value, const std::string& source) {
   switch (option.kind) {
     case Kind::kFlag:
-      if (value == "1" || value == "true" || value == "yes" || value == "on") return "true";
-      if (value == "0" || value == "false" || value == "no" || value == "off") return "false";
+      if (is_choice("1|true|True|yes|on", value)) return "true";
+      if (is_choice("0|false|False|no|off", value)) return "false";
       refuse(source, value, "true or false");
     case Kind::kInteger: {
       std::int64_t number = 0;

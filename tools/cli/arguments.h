@@ -51,6 +51,9 @@ class Arguments {
 
   const std::vector<std::string>& positionals() const { return positionals_; }
   const Command& command() const { return *command_; }
+  /// The name that the command was called by, one of its aliases or its own.
+  std::string_view called() const { return called_.empty() ? command_->name : called_; }
+  void set_called(std::string_view name) { called_ = name; }
   const Program& program() const { return *program_; }
 
  private:
@@ -69,6 +72,7 @@ class Arguments {
 
   const Program* program_;
   const Command* command_;
+  std::string_view called_;
   std::vector<Setting> settings_;
   std::vector<std::string> positionals_;
 };

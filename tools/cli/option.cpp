@@ -20,7 +20,10 @@ const Option* find_letter(const Command& command, std::string_view letter) {
 
 const Command* find_command(const Program& program, std::string_view name) {
   for (const Command* command : program.commands) {
-    if (command->name == name || (!name.empty() && command->alias == name)) return command;
+    bool found = command->name == name;
+    for_each_choice(command->alias,
+                    [&](std::string_view alias) { found = found || alias == name; });
+    if (found) return command;
   }
   return nullptr;
 }

@@ -39,7 +39,7 @@ struct Command {
   std::span<const Option* const> options = {};
   int (*run)(const Arguments&, Console&) = nullptr;  // gives the exit code
   std::string_view tasks = {};  // what it does, by the names of transformers: "ner|..."
-  std::string_view alias = {};  // another name
+  std::string_view alias = {};  // other names: "a|b"
   /// Instead of `run`: the choice option whose value is the task of the command to run.
   const Option* task_option = nullptr;
 };

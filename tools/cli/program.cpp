@@ -108,9 +108,9 @@ int dispatch(const Program& program, WordSpan words, Console& console) {
     throw UsageError(std::string(name) + " needs --" + std::string(command->task_option->name) +
                      " " + std::string(command->task_option->value));
   }
-  const Arguments arguments(
-      program, *command, split_words(*command, words),
-      [](const char* variable) -> const char* { return std::getenv(variable); });
+  Arguments arguments(program, *command, split_words(*command, words),
+                      [](const char* variable) -> const char* { return std::getenv(variable); });
+  arguments.set_called(name);
   if (arguments.text(kLogFormat) == "json") console.log.set_format(LogFormat::kJson);
   name_precision(arguments, console);
   if (!arguments.flag(kVerbose)) return command->run(arguments, console);

@@ -47,7 +47,16 @@ class Pass {
     if (option->kind != Kind::kFlag) {
       return add(*option, attached ? word.substr(equals + 1) : following(*option));
     }
-    options.push_back(attached ? name + std::string(word.substr(equals)) : name);
+    if (attached) return options.push_back(name + std::string(word.substr(equals)));
+    options.push_back(name + (truth_follows() ? "=" + std::string(words_[next_++]) : ""));
+  }
+
+  // Scripts of others give flags a value: --do_train True. Where a command takes no positionals, it
+  // can be nothing else.
+  bool truth_follows() const {
+    if (!command_.positionals.empty() || next_ == words_.size()) return false;
+    const std::string_view word = words_[next_];
+    return word == "True" || word == "False" || word == "true" || word == "false";
   }
 
   void letters(std::string_view word) {

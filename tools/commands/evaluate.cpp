@@ -17,13 +17,15 @@ constexpr Option kTask{
     .kind = Kind::kChoice,
     .value = "TASK",
     .help = "What is scored: answers that --predictions has, or what the model of --model gives.",
-    .choices = "squad|text-classification|question-answering",
+    .choices = "squad|text-classification|token-classification|question-answering",
     .required = true};
 constexpr Option kFile{
     .name = "file",
     .kind = Kind::kFile,
     .value = "FILE",
-    .help = "The data set: texts with labels as .tsv, .csv or .jsonl, or the JSON of SQuAD.",
+    .help =
+        "The data set: texts with labels as .tsv, .csv or .jsonl; words with tags in columns or as "
+        ".jsonl; or the JSON of SQuAD.",
     .letter = "f",
     .required = true};
 constexpr Option kPredictions{
@@ -113,12 +115,20 @@ tools::Scores score_model(const cli::Arguments& args, const cli::Log& log) {
   const tools::LabelledColumns columns{std::string(args.text(kTextColumn)),
                                        std::string(args.text(kTextPairColumn)),
                                        std::string(args.text(kLabelColumn))};
-  const tools::LabelledTexts texts =
-      tools::read_labelled(file, columns, std::numeric_limits<std::int64_t>::max());
+  constexpr auto kAll = std::numeric_limits<std::int64_t>::max();
+  if (args.text(kTask) == "token-classification") {
+    const auto words =
+        std::make_shared<const tools::TaggedWords>(tools::read_tagged(file, columns, kAll));
+    const TaskModel model = load_model(args, log, HeadKind::kTokenClassification);
+    io::Progress progress(show, "tokens", log);
+    return tools::score_tags({model, session_options(args), tools::task_calls(), progress}, words,
+                             args.maybe_integer(kMaxLength));
+  }
+  tools::LabelledTexts texts = tools::read_labelled(file, columns, kAll);
   const TaskModel model = load_model(args, log, HeadKind::kSequenceClassification);
   io::Progress progress(show, "texts", log);
-  return tools::score_texts({model, session_options(args), tools::task_calls(), progress}, texts,
-                            sequence_options(args));
+  return tools::score_texts({model, session_options(args), tools::task_calls(), progress},
+                            std::move(texts), sequence_options(args));
 }
 
 int run(const cli::Arguments& args, cli::Console& console) {
@@ -140,7 +150,10 @@ constinit const cli::Command kEvaluate{
     .description =
         "text-classification: accuracy, F1 and Matthews' correlation of a classifier on texts with "
         "labels, read as linnet train reads them; Pearson's and Spearman's correlations of a "
-        "regression. question-answering: a model answers the questions of SQuAD 1.1 or 2.0 as the "
+        "regression; accuracy of whole rows and F1 of several labels at once. "
+        "token-classification: precision, recall and F1 of the entities in words with tags, as "
+        "conlleval counts them, and the accuracy of words. question-answering: a model answers the "
+        "questions of SQuAD 1.1 or 2.0 as the "
         "evaluations of transformers do, and the answers are scored. squad: stored answers are "
         "scored; every question must have one. Scores of answers are the official ones, in per "
         "cent: exact match and F1, of version 2.0 also for the questions with (HasAns) and without "

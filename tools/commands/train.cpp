@@ -5,188 +5,150 @@
 #include "tools/cli/exit_code.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/common.h"
+#include "tools/commands/train_foreign.h"
+#include "tools/commands/train_options.h"
 #include "tools/task/options.h"
 
 namespace linnet::commands {
 namespace {
 
-constexpr Option kTrainModel{.name = "model-name-or-path",
-                             .kind = Kind::kDirectory,
-                             .value = "DIR",
-                             .help = "Another name of --model."};
-constexpr Option kTrainBase{.name = "model",
-                            .kind = Kind::kDirectory,
-                            .value = "DIR",
-                            .help = "BERT or DistilBERT to begin with; a new head is initialised.",
-                            .letter = "m"};
-constexpr Option kTrainFile{.name = "train-file",
-                            .kind = Kind::kFile,
-                            .value = "FILE",
-                            .help = "Texts with labels: .tsv, .csv or .jsonl, also compressed.",
-                            .required = true};
-constexpr Option kTrainOutput{
-    .name = "output-dir",
-    .kind = Kind::kDirectory,
-    .value = "DIR",
-    .help = "Where the model, its checkpoints and the record of the run go.",
-    .letter = "o",
-    .required = true};
-constexpr Option kOverwrite{.name = "overwrite-output-dir",
-                            .help = "Train into a directory that is not empty, from the start."};
-constexpr Option kResume{
-    .name = "resume",
-    .help = "Go on from the newest complete checkpoint of the output directory, if there is one."};
-constexpr Option kTask{.name = "task",
-                       .kind = Kind::kChoice,
-                       .value = "TASK",
-                       .help = "What is learnt.",
-                       .fallback = "text-classification",
-                       .choices = "text-classification"};
-constexpr Option kLabelColumn{.name = "label-column",
-                              .kind = Kind::kText,
-                              .value = "NAME",
-                              .help = "Column or key of the label; guessed by default."};
-constexpr Option kMaxSeqLength{.name = "max-seq-length",
-                               .kind = Kind::kInteger,
-                               .value = "N",
-                               .help = "Longer inputs are cut to so many tokens.",
-                               .fallback = "128",
-                               .low = 3};
-constexpr Option kMaxSamples{.name = "max-train-samples",
-                             .kind = Kind::kInteger,
-                             .value = "N",
-                             .help = "Train on the first N records only.",
-                             .low = 1};
-constexpr Option kBatch{.name = "per-device-train-batch-size",
-                        .kind = Kind::kInteger,
-                        .value = "N",
-                        .help = "Examples of a batch.",
-                        .fallback = "8",
-                        .low = 1,
-                        .high = 1 << 20};
-constexpr Option kAccumulation{.name = "gradient-accumulation-steps",
-                               .kind = Kind::kInteger,
-                               .value = "N",
-                               .help = "Batches of an optimizer step.",
-                               .fallback = "1",
-                               .low = 1,
-                               .high = 1 << 20};
-constexpr Option kNormalization{
-    .name = "loss-normalization",
-    .kind = Kind::kChoice,
-    .value = "WHAT",
-    .help = "Divide the loss by the labels of the whole step, or average the means of its batches.",
-    .fallback = "tokens",
-    .choices = "tokens|micro-batch-mean"};
-constexpr Option kEpochs{.name = "num-train-epochs",
-                         .kind = Kind::kNumber,
-                         .value = "X",
-                         .help = "Passes over the examples.",
-                         .fallback = "3.0"};
-constexpr Option kMaxSteps{.name = "max-steps",
-                           .kind = Kind::kInteger,
-                           .value = "N",
-                           .help = "Optimizer steps instead of epochs.",
-                           .fallback = "-1",
-                           .low = -1};
-constexpr Option kRate{.name = "learning-rate",
-                       .kind = Kind::kNumber,
-                       .value = "X",
-                       .help = "The rate that the schedule multiplies.",
-                       .fallback = "5e-5"};
-constexpr Option kScheduler{.name = "lr-scheduler-type",
-                            .kind = Kind::kChoice,
-                            .value = "NAME",
-                            .help = "How the rate goes over the steps.",
-                            .fallback = "linear",
-                            .choices = "linear|cosine|constant|constant_with_warmup|polynomial"};
-constexpr Option kWarmupSteps{.name = "warmup-steps",
-                              .kind = Kind::kNumber,
-                              .value = "N",
-                              .help = "Steps in which the rate rises; below 1: their share.",
-                              .fallback = "0"};
-constexpr Option kWarmupRatio{.name = "warmup-ratio",
-                              .kind = Kind::kNumber,
-                              .value = "X",
-                              .help = "Share of the steps in which the rate rises.",
-                              .fallback = "0",
-                              .low = 0,
-                              .high = 1};
-constexpr Option kOptim{.name = "optim",
-                        .kind = Kind::kChoice,
-                        .value = "NAME",
-                        .help = "The optimizer.",
-                        .fallback = "adamw_torch",
-                        .choices = "adamw_torch|sgd"};
-constexpr Option kDecay{.name = "weight-decay",
-                        .kind = Kind::kNumber,
-                        .value = "X",
-                        .help = "Weight decay; never of biases and LayerNorms.",
-                        .fallback = "0"};
-constexpr Option kBeta1{.name = "adam-beta1",
-                        .kind = Kind::kNumber,
-                        .value = "X",
-                        .help = "Decay of AdamW's mean of gradients.",
-                        .fallback = "0.9"};
-constexpr Option kBeta2{.name = "adam-beta2",
-                        .kind = Kind::kNumber,
-                        .value = "X",
-                        .help = "Decay of AdamW's mean of squares.",
-                        .fallback = "0.999"};
-constexpr Option kEpsilon{.name = "adam-epsilon",
-                          .kind = Kind::kNumber,
-                          .value = "X",
-                          .help = "What AdamW adds to its denominator.",
-                          .fallback = "1e-8"};
-constexpr Option kMaxNorm{.name = "max-grad-norm",
-                          .kind = Kind::kNumber,
-                          .value = "X",
-                          .help = "Gradients are scaled down to this norm; 0: never.",
-                          .fallback = "1.0"};
-constexpr Option kSmoothing{.name = "label-smoothing-factor",
-                            .kind = Kind::kNumber,
-                            .value = "X",
-                            .help = "Share of every label that goes to all classes alike.",
-                            .fallback = "0"};
-constexpr Option kSeed{.name = "seed",
-                       .kind = Kind::kInteger,
-                       .value = "N",
-                       .help = "Of the order of examples, dropout and a new head.",
-                       .fallback = "42",
-                       .low = 0};
-constexpr Option kLoggingSteps{.name = "logging-steps",
-                               .kind = Kind::kInteger,
-                               .value = "N",
-                               .help = "Steps between two entries of the log; 0: none.",
-                               .fallback = "500",
-                               .low = 0};
-constexpr Option kSaveSteps{.name = "save-steps",
-                            .kind = Kind::kInteger,
-                            .value = "N",
-                            .help = "Steps between two checkpoints; 0: only at the end.",
-                            .fallback = "500",
-                            .low = 0};
-constexpr Option kSaveLimit{.name = "save-total-limit",
-                            .kind = Kind::kInteger,
-                            .value = "N",
-                            .help = "Checkpoints that are kept, the newest; 0: all.",
-                            .fallback = "0",
-                            .low = 0};
+constexpr std::string_view kQuestions = "question-answering", kTags = "token-classification";
 
-constexpr const Option* kOptions[] = {
-    &kTask,      &kTrainBase,    &kTrainModel,     &kTrainFile,   &kTrainOutput,  &kOverwrite,
-    &kResume,    &kTextColumn,   &kTextPairColumn, &kLabelColumn, &kMaxSeqLength, &kMaxSamples,
-    &kBatch,     &kAccumulation, &kNormalization,  &kEpochs,      &kMaxSteps,     &kRate,
-    &kScheduler, &kWarmupSteps,  &kWarmupRatio,    &kOptim,       &kDecay,        &kBeta1,
-    &kBeta2,     &kEpsilon,      &kMaxNorm,        &kSmoothing,   &kSeed,         &kLoggingSteps,
-    &kSaveSteps, &kSaveLimit,    &kThreads,        &kIsa,         &kNoProgress};
+constexpr const Option* kOptions[] = {&kTask,
+                                      &kTaskName,
+                                      &kTrainBase,
+                                      &kTrainModel,
+                                      &kTrainFile,
+                                      &kValidationFile,
+                                      &kTrainOutput,
+                                      &kOverwrite,
+                                      &kResume,
+                                      &kResumeFrom,
+                                      &kDoTrain,
+                                      &kDoEval,
+                                      &kTextColumn,
+                                      &kTextColumnName,
+                                      &kTextPairColumn,
+                                      &kLabelColumn,
+                                      &kLabelColumnName,
+                                      &kProblem,
+                                      &kMaxSeqLength,
+                                      &kMaxSamples,
+                                      &kMaxEvalSamples,
+                                      &kMaxErrors,
+                                      &kTrainDocStride,
+                                      &kMaxAnswerLength,
+                                      &kTrainNBest,
+                                      &kTrainNullThreshold,
+                                      &kBatch,
+                                      &kAccumulation,
+                                      &kNormalization,
+                                      &kGroup,
+                                      &kEpochs,
+                                      &kMaxSteps,
+                                      &kRate,
+                                      &kScheduler,
+                                      &kWarmupSteps,
+                                      &kWarmupRatio,
+                                      &kOptim,
+                                      &kDecay,
+                                      &kBeta1,
+                                      &kBeta2,
+                                      &kEpsilon,
+                                      &kMaxNorm,
+                                      &kSmoothing,
+                                      &kFreeze,
+                                      &kFreezeEmbeddings,
+                                      &kRateDecay,
+                                      &kSeed,
+                                      &kDataSeed,
+                                      &kLoggingStrategy,
+                                      &kLoggingSteps,
+                                      &kEvalStrategy,
+                                      &kEvaluationStrategy,
+                                      &kEvalSteps,
+                                      &kSaveStrategy,
+                                      &kSaveSteps,
+                                      &kSaveLimit,
+                                      &kLoadBest,
+                                      &kMetric,
+                                      &kGreater,
+                                      &kPatience,
+                                      &kThreshold,
+                                      &kThreads,
+                                      &kIsa,
+                                      &kNoProgress,
+                                      &kDisableTqdm,
+                                      &kPadToMaxLength,
+                                      &kOverwriteCache,
+                                      &kCacheDir,
+                                      &kUseFastTokenizer,
+                                      &kPreprocessingNumWorkers,
+                                      &kDataloaderNumWorkers,
+                                      &kPerDeviceEvalBatchSize,
+                                      &kEvalAccumulationSteps,
+                                      &kReportTo,
+                                      &kLoggingDir,
+                                      &kRunName,
+                                      &kUseCpu,
+                                      &kNoCuda,
+                                      &kVersion2WithNegative,
+                                      &kModelRevision,
+                                      &kRemoveUnusedColumns,
+                                      &kFp16,
+                                      &kBf16,
+                                      &kPushToHub,
+                                      &kTrustRemoteCode,
+                                      &kDatasetName,
+                                      &kDatasetConfigName,
+                                      &kDoPredict,
+                                      &kTestFile,
+                                      &kDeepspeed,
+                                      &kFsdp,
+                                      &kGradientCheckpointing,
+                                      &kTorchCompile,
+                                      &kIgnoreMismatchedSizes,
+                                      &kDataloaderDropLast,
+                                      &kConfigName,
+                                      &kTokenizerName};
 
-// The options on which the parameters depend, for a run that is resumed.
-constexpr const Option* kDecisive[] = {
-    &kTrainFile, &kTextColumn,   &kTextPairColumn, &kLabelColumn, &kMaxSeqLength, &kMaxSamples,
-    &kBatch,     &kAccumulation, &kNormalization,  &kEpochs,      &kMaxSteps,     &kRate,
-    &kScheduler, &kWarmupSteps,  &kWarmupRatio,    &kOptim,       &kDecay,        &kBeta1,
-    &kBeta2,     &kEpsilon,      &kMaxNorm,        &kSmoothing,   &kSeed};
+// The options on which the result depends, for a run that is resumed.
+constexpr const Option* kDecisive[] = {&kTrainFile,       &kValidationFile, &kTask,
+                                       &kTaskName,        &kProblem,        &kTextColumn,
+                                       &kTextPairColumn,  &kLabelColumn,    &kTextColumnName,
+                                       &kLabelColumnName, &kMaxSeqLength,   &kMaxSamples,
+                                       &kMaxEvalSamples,  &kMaxErrors,      &kTrainDocStride,
+                                       &kMaxAnswerLength, &kTrainNBest,     &kTrainNullThreshold,
+                                       &kBatch,           &kAccumulation,   &kNormalization,
+                                       &kEpochs,          &kMaxSteps,       &kRate,
+                                       &kScheduler,       &kWarmupSteps,    &kWarmupRatio,
+                                       &kOptim,           &kDecay,          &kBeta1,
+                                       &kBeta2,           &kEpsilon,        &kMaxNorm,
+                                       &kSmoothing,       &kSeed,           &kDataSeed,
+                                       &kGroup,           &kFreeze,         &kFreezeEmbeddings,
+                                       &kRateDecay,       &kEvalStrategy,   &kEvaluationStrategy,
+                                       &kEvalSteps,       &kMetric,         &kGreater,
+                                       &kLoadBest,        &kPatience,       &kThreshold};
+
+tools::TrainTask task_of(const cli::Arguments& args) {
+  std::string_view task = args.text(kTask);
+  if (task.empty() && args.called() == "run_qa") task = kQuestions;
+  if (task.empty() && args.called() == "run_ner") task = kTags;
+  if (task == kQuestions) return tools::TrainTask::kQuestionAnswering;
+  return task == kTags ? tools::TrainTask::kTokenClassification
+                       : tools::TrainTask::kTextClassification;
+}
+
+train::OptimizerOptions optimizer_options(const cli::Arguments& args) {
+  train::OptimizerOptions o;
+  o.kind = args.text(kOptim) == "sgd" ? train::OptimizerKind::kSgd : train::OptimizerKind::kAdamW;
+  o.weight_decay = args.number(kDecay);
+  o.beta1 = args.number(kBeta1);
+  o.beta2 = args.number(kBeta2);
+  o.epsilon = args.number(kEpsilon);
+  o.max_grad_norm = args.number(kMaxNorm);
+  return o;
+}
 
 train::TrainerOptions trainer_options(const cli::Arguments& args) {
   train::TrainerOptions o;
@@ -203,15 +165,113 @@ train::TrainerOptions trainer_options(const cli::Arguments& args) {
   // From 1 on a warm-up is a number of steps: a share of 1 is the number just below.
   if (o.warmup == 0) o.warmup = std::min(args.number(kWarmupRatio), 0x1.fffffffffffffp-1);
   o.label_smoothing = args.number(kSmoothing);
+  o.grouping = args.flag(kGroup) ? train::Grouping::kLength : train::Grouping::kNone;
   o.seed = static_cast<std::uint64_t>(args.integer(kSeed));
-  o.optimizer.kind =
-      args.text(kOptim) == "sgd" ? train::OptimizerKind::kSgd : train::OptimizerKind::kAdamW;
-  o.optimizer.weight_decay = args.number(kDecay);
-  o.optimizer.beta1 = args.number(kBeta1);
-  o.optimizer.beta2 = args.number(kBeta2);
-  o.optimizer.epsilon = args.number(kEpsilon);
-  o.optimizer.max_grad_norm = args.number(kMaxNorm);
+  o.data_seed =
+      args.given(kDataSeed) ? static_cast<std::uint64_t>(args.integer(kDataSeed)) : o.seed;
+  // Layer 0 are the embeddings: with the first block they are 2.
+  const std::int64_t frozen = args.maybe_integer(kFreeze).value_or(0);
+  o.layers.frozen = frozen > 0 ? frozen + 1 : args.flag(kFreezeEmbeddings) ? 1 : 0;
+  o.layers.rate_decay = args.number(kRateDecay);
+  o.optimizer = optimizer_options(args);
   return o;
+}
+
+// The value of an option under its own name or another.
+std::string either(const cli::Arguments& args, const Option& option, const Option& other) {
+  return std::string(args.text(args.given(option) ? option : other));
+}
+
+std::optional<ProblemType> problem_of(const cli::Arguments& args) {
+  const std::string_view problem = args.text(kProblem);
+  if (problem == "multi_label_classification") return ProblemType::kMultiLabel;
+  if (problem == "regression" || (problem.empty() && args.text(kTaskName) == "stsb")) {
+    return ProblemType::kRegression;
+  }
+  if (problem.empty()) return std::nullopt;
+  return ProblemType::kSingleLabel;
+}
+
+tools::DataOptions data_options(const cli::Arguments& args) {
+  tools::DataOptions o;
+  o.task = task_of(args);
+  o.train_file = args.text(kTrainFile);
+  if (o.train_file.empty()) {
+    throw cli::UsageError("--train-file is needed; data sets are not downloaded");
+  }
+  o.validation_file = args.text(kValidationFile);
+  o.columns = {either(args, kTextColumn, kTextColumnName), std::string(args.text(kTextPairColumn)),
+               either(args, kLabelColumn, kLabelColumnName)};
+  o.problem = problem_of(args);
+  const std::int64_t length = o.task == tools::TrainTask::kQuestionAnswering ? 384 : 128;
+  o.max_length = args.maybe_integer(kMaxSeqLength).value_or(length);
+  o.max_train_samples = args.maybe_integer(kMaxSamples).value_or(-1);
+  o.max_eval_samples = args.maybe_integer(kMaxEvalSamples).value_or(-1);
+  o.max_errors = args.integer(kMaxErrors);
+  o.doc_stride = args.integer(kTrainDocStride);
+  o.max_answer_length = args.integer(kMaxAnswerLength);
+  o.n_best_size = args.integer(kTrainNBest);
+  o.null_score_diff_threshold = args.number(kTrainNullThreshold);
+  return o;
+}
+
+tools::Interval interval(std::string_view strategy, std::int64_t steps) {
+  if (strategy == "epoch") return {tools::Strategy::kEpoch, 0};
+  return {strategy == "steps" ? tools::Strategy::kSteps : tools::Strategy::kNo, steps};
+}
+
+// What must be so for there to be a best model.
+void check_best(const tools::RunOptions& o) {
+  if (o.evaluation.is_off()) {
+    throw cli::UsageError(
+        "--load-best-model-at-end and --early-stopping-patience need --eval-strategy");
+  }
+  if (!o.load_best) return;
+  const bool same = o.saving.strategy == o.evaluation.strategy;
+  if (!same || (o.saving.strategy == tools::Strategy::kSteps &&
+                (o.saving.steps == 0 || o.saving.steps % o.evaluation.steps != 0))) {
+    throw cli::UsageError(
+        "--load-best-model-at-end: what is scored has to be saved: --save-strategy must be "
+        "--eval-strategy, and --save-steps a multiple of --eval-steps");
+  }
+}
+
+tools::RunOptions run_options(const cli::Arguments& args) {
+  tools::RunOptions o;
+  o.output_dir = args.text(kTrainOutput);
+  const std::int64_t logging = args.integer(kLoggingSteps);
+  o.logging = interval(args.text(kLoggingStrategy), logging);
+  o.saving = interval(args.text(kSaveStrategy), args.integer(kSaveSteps));
+  o.evaluation =
+      interval(args.text(args.given(kEvaluationStrategy) ? kEvaluationStrategy : kEvalStrategy),
+               args.maybe_integer(kEvalSteps).value_or(logging > 0 ? logging : 500));
+  if (!o.evaluation.is_off() && args.text(kValidationFile).empty()) {
+    throw cli::UsageError("--eval-strategy needs --validation-file");
+  }
+  o.save_total_limit = args.integer(kSaveLimit);
+  o.metric = args.text(kMetric);
+  o.greater_is_better = args.given(kGreater) ? args.flag(kGreater) : !o.metric.ends_with("loss");
+  o.load_best = args.flag(kLoadBest);
+  o.patience = args.integer(kPatience);
+  o.patience_threshold = args.number(kThreshold);
+  if (o.load_best || o.patience > 0) check_best(o);
+  return o;
+}
+
+// What scripts of transformers may be asked for and what means nothing here.
+void look_at_foreign(const cli::Arguments& args, const cli::Log& log) {
+  for (const Refused& refused : kRefused) {
+    const Option& option = *refused.option;
+    const bool wanted = option.kind == Kind::kFlag ? args.flag(option) : args.given(option);
+    if (wanted) {
+      throw cli::UsageError("--" + std::string(option.name) + ": " + std::string(refused.why));
+    }
+  }
+  std::string names;
+  for (const Option* option : kAccepted) {
+    if (args.given(*option)) names += " --" + std::string(option->name);
+  }
+  if (!names.empty()) log.note("options that change nothing here:" + names);
 }
 
 std::string decisive(const cli::Arguments& args) {
@@ -224,42 +284,50 @@ std::string decisive(const cli::Arguments& args) {
 }
 
 int run(const cli::Arguments& args, cli::Console& console) {
+  look_at_foreign(args, console.log);
   tools::TrainOptions o;
-  o.model = args.text(args.given(kTrainBase) ? kTrainBase : kTrainModel);
+  o.model = either(args, kTrainBase, kTrainModel);
   if (o.model.empty()) throw cli::UsageError("--model is required");
-  o.train_file = args.text(kTrainFile);
-  o.output_dir = args.text(kTrainOutput);
-  o.columns = {std::string(args.text(kTextColumn)), std::string(args.text(kTextPairColumn)),
-               std::string(args.text(kLabelColumn))};
-  o.max_length = args.integer(kMaxSeqLength);
-  o.max_samples = args.maybe_integer(kMaxSamples).value_or(-1);
-  o.logging_steps = args.integer(kLoggingSteps);
-  o.save_steps = args.integer(kSaveSteps);
-  o.save_total_limit = args.integer(kSaveLimit);
-  o.resume = args.flag(kResume) ? tools::Resume::kYes : tools::Resume::kNo;
+  o.data = data_options(args);
+  o.run = run_options(args);
+  o.run.command = "--model " + o.model + " " + decisive(args);
+  const std::string_view from = args.text(kResumeFrom);
+  const bool newest = from == "true" || from == "True";
+  if (args.flag(kResume) || !from.empty()) o.resume = tools::Resume::kYes;
+  if (!newest) o.resume_from = from;
   o.directory =
       args.flag(kOverwrite) ? tools::UsedDirectory::kOverwrite : tools::UsedDirectory::kRefuse;
+  const bool validates = !o.data.validation_file.empty(), evaluates = args.flag(kDoEval);
+  if (evaluates && !validates) throw cli::UsageError("--do-eval needs --validation-file");
+  if (evaluates && !args.flag(kDoTrain)) {
+    throw cli::UsageError("--do-eval without --do-train: linnet evaluate scores a trained model");
+  }
+  o.evaluate_at_end = validates && (evaluates || !args.given(kDoTrain));
   o.load.isa = choose_isa(args.maybe(kIsa));
   o.threads = session_options(args).threads;
   o.trainer = trainer_options(args);
-  o.command = "--model " + o.model + " " + decisive(args);
-  const auto show = args.flag(kNoProgress) ? io::ShowProgress::kNo : io::ShowProgress::kYes;
-  const tools::TrainResult result = tools::train_classifier(o, show, console.log);
-  return result.signal == 0 ? cli::kDone : cli::kBySignal + result.signal;
+  const bool quiet = args.flag(kNoProgress) || args.flag(kDisableTqdm);
+  const auto show = quiet ? io::ShowProgress::kNo : io::ShowProgress::kYes;
+  const tools::TrainResult result = tools::train(o, show, console.log);
+  if (result.signal != 0) return cli::kBySignal + result.signal;
+  return result.broken > 0 ? cli::kSomeFailed : cli::kDone;
 }
 
 }  // namespace
 
 constinit const cli::Command kTrain{
     .name = "train",
-    .summary = "Fine-tune a sequence classifier on labelled texts",
+    .summary = "Fine-tune a model on labelled texts, tagged words or questions",
     .description =
-        "Fine-tunes a BERT or DistilBERT on the texts, or pairs of texts, of a table. Labels that "
-        "are integers from 0 or words are classes, other numbers make it regression. Options have "
-        "the names and defaults of the Trainer of transformers. The output directory gets the "
-        "model, ready for every other command and for transformers, checkpoint-N directories, "
-        "trainer_state.json and train_results.json. The bytes of the model are a function of "
-        "data, options and seed: threads, instruction-set level and interruptions change nothing. "
+        "Fine-tunes a BERT or DistilBERT on the texts, or pairs of texts, of a table: labels that "
+        "are integers from 0 or words are classes, other numbers make it regression, arrays (in "
+        "tables, with --problem-type, names between commas) are several labels at once; on words "
+        "with tags; or on the questions of SQuAD. Options have the names and defaults of the "
+        "Trainer of transformers and of its examples, whose command lines run as they are. With a "
+        "validation file the model is scored as linnet evaluate does it. The output directory gets "
+        "the model, ready for every other command and for transformers, checkpoint-N directories, "
+        "trainer_state.json and the results. The bytes of the model are a function of data, "
+        "options and seed: threads, instruction-set level and interruptions change nothing. "
         "SIGINT and SIGTERM finish the step, save and exit with 130 or 143; --resume goes on.",
     .examples =
         "# sentiment from a table with the columns sentence and label\n"
@@ -267,10 +335,14 @@ constinit const cli::Command kTrain{
         "--num-train-epochs 2 --per-device-train-batch-size 32\n"
         "# the same run after it was interrupted: its options, and\n"
         "linnet train --model models/all-MiniLM-L6-v2 --train-file train.tsv --output-dir out "
-        "--num-train-epochs 2 --per-device-train-batch-size 32 --resume\n",
+        "--num-train-epochs 2 --per-device-train-batch-size 32 --resume\n"
+        "# questions on texts, and the best of all epochs\n"
+        "linnet run_qa --model_name_or_path models/all-MiniLM-L6-v2 --train_file train.json "
+        "--validation_file dev.json --eval_strategy epoch --save_strategy epoch "
+        "--load_best_model_at_end --metric_for_best_model f1 --output_dir out\n",
     .options = kOptions,
     .run = run,
-    .alias = "run_glue",
+    .alias = "run_glue|run_qa|run_ner",
 };
 
 }  // namespace linnet::commands

@@ -4,31 +4,14 @@
 #include <cmath>
 #include <limits>
 
-#include "engine/tasks/metrics.h"
+#include "engine/tasks/window_batch.h"
+#include "tools/evaluate/task_scores.h"
+#include "tools/train/tagged_data.h"
 #include "weights/base/error.h"
 #include "weights/base/text.h"
 
 namespace linnet::tools {
 namespace {
-
-Scores squad_scores(const SquadScore& score, const char* task) {
-  Scores scores(task);
-  const SquadSums all = score.all();
-  const bool one = score.version() == SquadVersion::kOne;
-  scores.add(one ? "exact_match" : "exact", all.exact_percent());
-  scores.add("f1", all.f1_percent());
-  scores.count("total", all.questions);
-  if (one) return scores;
-  const auto part = [&](const std::string& name, const SquadSums& sums) {
-    if (sums.questions == 0) return;
-    scores.add(name + "_exact", sums.exact_percent());
-    scores.add(name + "_f1", sums.f1_percent());
-    scores.count(name + "_total", sums.questions);
-  };
-  part("HasAns", score.answerable());
-  part("NoAns", score.unanswerable());
-  return scores;
-}
 
 // Inputs that are given to the model together: few enough for their logits to be small, enough to
 // be sorted by length.
@@ -49,7 +32,7 @@ void run_texts(const EvaluationRun& run, const LabelledTexts& texts, const Seque
     const SequenceLogits logits = sequence_logits(
         run.model, session, std::span(inputs).subspan(first, n), options, run.calls);
     for (std::size_t i = 0; i < n; ++i) {
-      const std::string place = texts.file + ": record " + std::to_string(first + i + 1) + ": ";
+      const std::string place = texts.place(first + i) + ": ";
       if (!logits.errors[i].empty()) throw Error(ErrorCode::kFormat, place + logits.errors[i]);
       const std::span<const float> row = logits.row(i);
       if (!std::all_of(row.begin(), row.end(), [](float x) { return std::isfinite(x); })) {
@@ -61,49 +44,62 @@ void run_texts(const EvaluationRun& run, const LabelledTexts& texts, const Seque
   }
 }
 
-Scores score_regression(const EvaluationRun& run, const LabelledTexts& texts,
-                        const SequenceOptions& options) {
-  const std::vector<float> values = label_values(texts);
-  const std::vector<double> labels(values.begin(), values.end());
-  std::vector<double> answers;
-  run_texts(run, texts, options,
-            [&](std::size_t, std::span<const float> logits) { answers.push_back(logits[0]); });
-  Scores scores("text-classification");
-  scores.add("pearson", pearson(answers, labels));
-  scores.add("spearman", spearman(answers, labels));
-  scores.count("total", static_cast<std::int64_t>(labels.size()));
-  return scores;
-}
-
 }  // namespace
 
-Scores score_texts(const EvaluationRun& run, const LabelledTexts& texts,
-                   const SequenceOptions& options) {
+Scores score_texts(const EvaluationRun& run, LabelledTexts texts, const SequenceOptions& options) {
   expect_head(run.model, HeadKind::kSequenceClassification, "text classification");
   const ProblemType problem = run.model.encoder.common.problem_type;
   const std::vector<std::string>& names = run.model.labels();
-  if (problem == ProblemType::kMultiLabel) {
-    throw Error(ErrorCode::kUnsupported,
-                "evaluate: the model gives a text several labels, expected one label a text");
-  }
-  if (problem == ProblemType::kRegression || names.size() == 1) {
-    return score_regression(run, texts, options);
-  }
-  const std::vector<std::int64_t> labels = label_classes(texts, names);
-  std::vector<std::int64_t> answers;
-  run_texts(run, texts, options, [&](std::size_t, std::span<const float> logits) {
-    answers.push_back(std::max_element(logits.begin(), logits.end()) - logits.begin());
-  });
-  const auto classes = static_cast<std::int64_t>(names.size());
   Scores scores("text-classification");
-  scores.add("accuracy", accuracy(answers, labels));
-  if (classes == 2) {
-    scores.add("f1", f1_score(answers, labels));
+  if (problem == ProblemType::kMultiLabel) {
+    const std::vector<std::int64_t> labels = label_sets(texts, names);
+    std::vector<std::int64_t> answers;
+    run_texts(run, texts, options, [&](std::size_t, std::span<const float> logits) {
+      for (const float logit : logits) answers.push_back(logit > 0 ? 1 : 0);
+    });
+    add_multi_label_scores(scores, answers, labels, static_cast<std::int64_t>(names.size()));
+  } else if (problem == ProblemType::kRegression || names.size() == 1) {
+    const std::vector<float> values = label_values(texts);
+    std::vector<double> answers;
+    run_texts(run, texts, options,
+              [&](std::size_t, std::span<const float> logits) { answers.push_back(logits[0]); });
+    add_value_scores(scores, answers, std::vector<double>(values.begin(), values.end()));
   } else {
-    scores.add("macro_f1", macro_f1(answers, labels, classes));
+    const std::int64_t dropped = drop_unlabelled(texts);
+    const std::vector<std::int64_t> labels = label_classes(texts, names);
+    std::vector<std::int64_t> answers;
+    run_texts(run, texts, options, [&](std::size_t, std::span<const float> logits) {
+      answers.push_back(best_class(logits));
+    });
+    add_class_scores(scores, answers, labels, static_cast<std::int64_t>(names.size()));
+    if (dropped > 0) scores.count("unlabelled", dropped);
   }
-  scores.add("matthews_correlation", matthews(answers, labels, classes));
-  scores.count("total", static_cast<std::int64_t>(labels.size()));
+  return scores;
+}
+
+Scores score_tags(const EvaluationRun& run, std::shared_ptr<const TaggedWords> words,
+                  std::optional<std::int64_t> max_length) {
+  expect_head(run.model, HeadKind::kTokenClassification, "token classification");
+  EncoderSession session(run.model.encoder, run.session);
+  const std::vector<std::string>& names = run.model.labels();
+  const TextEncoder encoder{run.model.tokenizer, session.threads(),
+                            run.model.max_length(max_length),
+                            run.model.encoder.config.token_types > 0};
+  const DataSet set = tagged_data_set(std::move(words), names, encoder);
+  train::ExampleBatch batch;
+  for (std::int64_t i = 0; i < set.examples.size(); ++i) batch.add(set.examples, i, i);
+  const auto C = static_cast<std::int64_t>(names.size());
+  std::vector<float> logits(static_cast<std::size_t>(batch.tokens() * C));
+  TaskCalls calls = run.calls;
+  calls.progress = [&](std::int64_t done, std::int64_t all) {
+    run.progress.update(done, static_cast<double>(done) / static_cast<double>(all));
+  };
+  run_windows(session, batch.batch(), {logits.data(), batch.tokens(), C, C}, calls);
+  if (!std::all_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); })) {
+    throw Error(ErrorCode::kNumeric, "evaluate: a logit is not finite");
+  }
+  Scores scores("token-classification");
+  set.score(scores, logits);
   return scores;
 }
 
@@ -129,7 +125,9 @@ Scores score_questions(const EvaluationRun& run, const SquadFile& data, AnswerOp
     const std::size_t done = first + some.size();
     run.progress.update(static_cast<std::int64_t>(done), share(done, all.size()));
   }
-  return squad_scores(score, "question-answering");
+  Scores scores("question-answering");
+  add_squad_scores(scores, score);
+  return scores;
 }
 
 Scores score_squad(const SquadFile& data, const SquadPredictions& predictions,
@@ -151,7 +149,9 @@ Scores score_squad(const SquadFile& data, const SquadPredictions& predictions,
                                         data.name + " have no prediction, the first is " +
                                         quote(first_missing));
   }
-  return squad_scores(score, "squad");
+  Scores scores("squad");
+  add_squad_scores(scores, score);
+  return scores;
 }
 
 }  // namespace linnet::tools

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <memory>
+#include <optional>
 #include <string>
 
 #include "engine/tasks/question_answerer.h"
@@ -7,7 +9,7 @@
 #include "tools/evaluate/scores.h"
 #include "tools/evaluate/squad_file.h"
 #include "tools/io/progress.h"
-#include "tools/train/labelled_texts.h"
+#include "tools/train/tagged_words.h"
 
 namespace linnet::tools {
 
@@ -26,10 +28,15 @@ struct EvaluationRun {
 
 /// A sequence classifier on labelled texts: accuracy, F1 of class 1 (of more than two classes the
 /// mean F1 of those that occur) and Matthews' correlation; of a regression Pearson's and
-/// Spearman's. Throws kFormat for a label that is none of the model, a text that cannot be read and
-/// a logit that is not finite; kUnsupported for a model of several labels at once.
-Scores score_texts(const EvaluationRun& run, const LabelledTexts& texts,
-                   const SequenceOptions& options);
+/// Spearman's; of several labels at once the accuracy of whole rows and F1, a label being answered
+/// when its logit is above 0. Throws kFormat for a label that is none of the model, a text that
+/// cannot be read and a logit that is not finite.
+Scores score_texts(const EvaluationRun& run, LabelledTexts texts, const SequenceOptions& options);
+
+/// A token classifier on tagged words: precision, recall and F1 of entities, accuracy of words.
+/// Words beyond max_length count as O. Throws as score_texts does.
+Scores score_tags(const EvaluationRun& run, std::shared_ptr<const TaggedWords> words,
+                  std::optional<std::int64_t> max_length);
 
 /// Answers the questions as evaluations on SQuAD do (null_score_diff_threshold holds for version 2;
 /// of version 1 every question has an answer) and scores the answers as score_squad does. Throws

@@ -1,5 +1,6 @@
 #include "tools/evaluate/scores.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -18,6 +19,12 @@ std::string rounded(double value) {
 }
 
 }  // namespace
+
+const Scores::Entry* Scores::find(std::string_view name) const {
+  const auto found = std::find_if(entries_.begin(), entries_.end(),
+                                  [&](const Entry& entry) { return entry.name == name; });
+  return found == entries_.end() ? nullptr : &*found;
+}
 
 std::string Scores::json() const {
   json::Writer out;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace linnet::tools {
@@ -21,12 +22,16 @@ class Scores {
   /// A line for each, rounded to six significant digits.
   std::string table() const;
 
- private:
   struct Entry {
     std::string name;
     double value;
     bool is_count;
   };
+  const std::vector<Entry>& entries() const { return entries_; }
+  /// The score with this name, or null.
+  const Entry* find(std::string_view name) const;
+
+ private:
   std::string task_;
   std::vector<Entry> entries_;
 };

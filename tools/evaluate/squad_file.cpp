@@ -29,24 +29,55 @@ SquadVersion version_of(json::Value root, const std::vector<SquadQuestion>& ques
   return all ? SquadVersion::kOne : SquadVersion::kTwo;
 }
 
+// What has the keys of a question, and maybe its context.
+SquadQuestion read_question(json::Value question, std::string_view context) {
+  SquadQuestion one{question.at("id").string(), question.at("question").string(), context, {}};
+  const json::Value answers = question.at("answers");
+  const auto start_of = [](json::Value answer) {
+    const auto start = answer.find_non_null("answer_start");
+    return start ? start->integer(0, kMostBytes) : -1;
+  };
+  if (answers.kind() == json::Kind::kObject) {
+    for (const json::Value text : answers.at("text").elements()) {
+      one.answers.push_back(text.string());
+    }
+    for (const json::Value start : answers.at("answer_start").elements()) {
+      one.starts.push_back(start.integer(0, kMostBytes));
+    }
+    if (one.starts.size() != one.answers.size()) {
+      answers.fail("has " + std::to_string(one.starts.size()) + " starts for " +
+                   std::to_string(one.answers.size()) + " texts");
+    }
+    return one;
+  }
+  for (const json::Value answer : answers.elements()) {
+    one.answers.push_back(answer.at("text").string());
+    one.starts.push_back(start_of(answer));
+  }
+  return one;
+}
+
 }  // namespace
 
 SquadFile read_squad(const std::string& path) {
   SquadFile file{parse_file(path), path, SquadVersion::kTwo, {}};
   const json::Value root = file.document.root();
   std::unordered_set<std::string_view> ids;
+  const auto add = [&](json::Value question, std::string_view context) {
+    file.questions.push_back(read_question(question, context));
+    const std::string_view id = file.questions.back().id;
+    if (!ids.insert(id).second) {
+      question.at("id").fail("found " + quote(id) + " for the second time");
+    }
+  };
   for (const json::Value article : root.at("data").elements()) {
+    if (const auto context = article.find("context")) {
+      add(article, context->string());
+      continue;
+    }
     for (const json::Value paragraph : article.at("paragraphs").elements()) {
       const std::string_view context = paragraph.at("context").string();
-      for (const json::Value question : paragraph.at("qas").elements()) {
-        const json::Value id = question.at("id");
-        SquadQuestion one{id.string(), question.at("question").string(), context, {}};
-        if (!ids.insert(one.id).second) id.fail("found " + quote(one.id) + " for the second time");
-        for (const json::Value answer : question.at("answers").elements()) {
-          one.answers.push_back(answer.at("text").string());
-        }
-        file.questions.push_back(std::move(one));
-      }
+      for (const json::Value question : paragraph.at("qas").elements()) add(question, context);
     }
   }
   if (file.questions.empty()) root.at("data").fail("has no question");

@@ -4,16 +4,18 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 
+#include "engine/models/load_trainable.h"
 #include "engine/tasks/embedder.h"
-#include "tools/cli/signals.h"
 #include "tools/train/checkpoints.h"
 #include "tools/train/model_files.h"
 #include "weights/base/error.h"
 #include "weights/base/json_writer.h"
-#include "weights/output.h"
+#include "weights/hash.h"
 
 namespace linnet::tools {
 namespace {
@@ -38,180 +40,204 @@ class DirectoryLock {
   int fd_;
 };
 
-/// Sequence i of the examples is record i of the file.
-train::Examples examples_of(const TextBatch& batch, const LabelledTexts& texts, bool with_types) {
-  train::Examples examples;
-  if (!batch.errors.empty()) {
-    const RowError& first = batch.errors.front();
-    throw Error(first.code,
-                texts.file + ": record " + std::to_string(first.row + 1) + ": " + first.message);
-  }
-  std::vector<std::size_t> sequence_of(batch.rows.size());
-  for (std::size_t i = 0; i < batch.rows.size(); ++i) {
-    sequence_of[static_cast<std::size_t>(batch.rows[i])] = i;
-  }
-  for (const std::size_t i : sequence_of) {
-    const auto begin = batch.starts[i], end = batch.starts[i + 1];
-    examples.tokens.insert(examples.tokens.end(), batch.tokens.begin() + begin,
-                           batch.tokens.begin() + end);
-    if (with_types) {
-      if (batch.types.empty()) {
-        examples.types.resize(examples.tokens.size());
-      } else {
-        examples.types.insert(examples.types.end(), batch.types.begin() + begin,
-                              batch.types.begin() + end);
-      }
-    }
-    examples.starts.push_back(static_cast<std::int64_t>(examples.tokens.size()));
-  }
-  return examples;
-}
-
-void write_text(const std::string& path, const std::string& text) {
-  weights::write_file(path, [&](weights::OutputFile& file) { file.write(text); });
-}
-
 json::Document parse_config(const std::string& text) {
   return json::parse(text, "config.json", json::kConfigBytes);
 }
 
-// The run from its first step, or its next, to its last.
-class Run {
+// The lock comes first: what is in the directory is looked at by one process at a time.
+class OutputPlace {
  public:
-  Run(const TrainOptions& options, train::Trainer& trainer, const CheckpointSource& files)
-      : options_(options), trainer_(trainer), files_(files) {
-    state_.options = options.command;
+  explicit OutputPlace(const TrainOptions& options)
+      : path_(made(options.run.output_dir)), lock_(path_) {
+    if (options.resume == Resume::kYes || options.directory == UsedDirectory::kOverwrite) return;
+    if (fs::is_empty(path_)) return;
+    throw Error(ErrorCode::kInvalidArgument,
+                path_ + ": is not empty; --resume goes on, --overwrite-output-dir begins anew");
   }
-
-  void resume(const std::string& checkpoint) {
-    state_ = load_state(checkpoint, trainer_);
-    if (state_.options == options_.command) return;
-    throw Error(ErrorCode::kInvalidArgument, checkpoint + ": was made with the options\n  " +
-                                                 state_.options + "\nfound\n  " + options_.command);
-  }
-
-  TrainResult steps(io::ShowProgress show, const cli::Log& log) {
-    io::Progress progress(show, "tokens", log);
-    std::int64_t tokens = 0, saved = trainer_.steps();
-    while (!trainer_.finished() && cli::interrupted() == 0) {
-      const train::StepResult result = trainer_.step();
-      tokens += result.tokens;
-      state_.loss_sum += result.loss;
-      ++state_.loss_steps;
-      const bool last = trainer_.finished();
-      if (options_.logging_steps > 0 && (result.step % options_.logging_steps == 0 || last)) {
-        add_entry(result, log);
-      }
-      progress.update(
-          tokens, static_cast<double>(result.step) / static_cast<double>(trainer_.total_steps()));
-      if (options_.save_steps > 0 && result.step % options_.save_steps == 0) saved = save();
-    }
-    if (saved != trainer_.steps()) save();
-    return {mean_loss(), trainer_.steps(), cli::interrupted()};
-  }
-
-  const RunState& state() const { return state_; }
 
  private:
-  double mean_loss() const {
-    if (state_.loss_steps > 0) return state_.loss_sum / static_cast<double>(state_.loss_steps);
-    return state_.log.empty() ? 0 : state_.log.back().loss;
+  static const std::string& made(const std::string& path) {
+    fs::create_directories(path);
+    return path;
   }
-  void add_entry(const train::StepResult& result, const cli::Log& log) {
-    state_.log.push_back(
-        {result.step, trainer_.epoch(), mean_loss(), result.learning_rate, result.gradient_norm});
-    state_.loss_sum = 0, state_.loss_steps = 0;
-    const LogEntry& e = state_.log.back();
-    json::Writer out;
-    out.begin_object().key("step").integer(e.step).key("epoch").float64(e.epoch);
-    out.key("loss").float64(e.loss).key("learning_rate").float64(e.learning_rate);
-    out.key("grad_norm").float64(e.gradient_norm).end_object();
-    log.note(out.text());
-  }
-  std::int64_t save() {
-    save_checkpoint(options_.output_dir, trainer_, state_, files_, options_.save_total_limit);
-    return trainer_.steps();
-  }
-
-  const TrainOptions& options_;
-  train::Trainer& trainer_;
-  CheckpointSource files_;
-  RunState state_;
+  std::string path_;
+  DirectoryLock lock_;
 };
 
-void write_results(const std::string& output, const train::Trainer& trainer,
-                   const TrainResult& result, double seconds, std::int64_t examples) {
-  json::Writer out(2);
-  out.begin_object();
-  out.key("epoch").float64(trainer.epoch());
-  out.key("train_loss").float64(result.loss);
-  out.key("train_runtime").float64(seconds);
-  out.key("train_samples").integer(examples);
-  out.key("train_steps").integer(result.steps).end_object();
-  write_text(output + "/train_results.json", std::move(out).text() + "\n");
+// What a run leaves about itself, beside its state.
+class Results {
+ public:
+  void number(const std::string& name, double value) {
+    entries_.push_back({name, value, false, ""});
+  }
+  void count(const std::string& name, std::int64_t value) {
+    entries_.push_back({name, static_cast<double>(value), true, ""});
+  }
+  void text(const std::string& name, const std::string& value) {
+    entries_.push_back({name, 0, false, value});
+  }
+  void scores(const Scores& scores) {
+    for (const Scores::Entry& e : scores.entries()) {
+      entries_.push_back({"eval_" + e.name, e.value, e.is_count, ""});
+    }
+  }
+  /// The entries whose name begins with one of these.
+  std::string json(std::initializer_list<std::string_view> starts) const {
+    json::Writer out(2);
+    out.begin_object();
+    for (const Entry& e : entries_) {
+      const bool wanted = std::any_of(starts.begin(), starts.end(), [&](std::string_view start) {
+        return e.name.starts_with(start);
+      });
+      if (!wanted) continue;
+      out.key(e.name);
+      if (!e.text.empty()) {
+        out.string(e.text);
+      } else if (e.is_count) {
+        out.integer(static_cast<std::int64_t>(e.value));
+      } else {
+        out.float64(e.value);
+      }
+    }
+    return std::move(out.end_object()).text() + "\n";
+  }
+
+ private:
+  struct Entry {
+    std::string name;
+    double value;
+    bool is_count;
+    std::string text;
+  };
+  std::vector<Entry> entries_;
+};
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
+
+std::string hash_of(const std::string& file) { return weights::text(weights::hash_file(file)); }
+
+std::int64_t longest_input(const DataOptions& data, const TrainableModel& model) {
+  return std::min(data.max_length, model.limits().positions);
+}
+
+// Everything of one run that lives as long as it does.
+class Training {
+ public:
+  Training(const TrainOptions& options, const cli::Log& log)
+      : start_(std::chrono::steady_clock::now()),
+        options_(options),
+        log_(log),
+        source_(options.model),
+        task_(read_task(options.data, read_common_config(source_.config()))),
+        config_(task_config(source_.config(), task_.head, task_.labels, task_.problem)),
+        config_document_(parse_config(config_)),
+        run_options_(options.run) {
+    for (const std::string& warning : task_.warnings) log.warning(warning);
+    run_options_.command += " train-file-xxh3 " + hash_of(options.data.train_file);
+    if (task_.validation) {
+      run_options_.command += " validation-file-xxh3 " + hash_of(options.data.validation_file);
+    }
+  }
+
+  TrainResult run(io::ShowProgress show) {
+    std::optional<std::string> checkpoint;
+    if (options_.resume == Resume::kYes) checkpoint = checkpoint_to_resume();
+    const std::unique_ptr<TrainableModel> model = load(checkpoint.value_or(options_.model));
+    DataSet train_set = encode(task_.train, *model);
+    std::optional<DataSet> validation;
+    if (task_.validation) validation = encode(task_.validation, *model);
+    train::TrainerOptions trainer_options = options_.trainer;
+    trainer_options.dropout = model->dropout(config_document_.root());
+    if (validation) trainer_options.longest_evaluated = validation->examples.longest();
+    const std::int64_t features = train_set.examples.size(), records = train_set.records;
+    train_set.score = {}, train_set.predictions = {};  // nobody asks, and they are large
+    train::Trainer trainer(*model, kernels::make_table(options_.load.isa), options_.threads,
+                           std::move(train_set.examples), trainer_options);
+    TrainRun run(run_options_, trainer, {config_, source_}, validation ? &*validation : nullptr);
+    if (checkpoint) run.resume(*checkpoint);
+    if (options_.resume == Resume::kNo) remove_checkpoints(options_.run.output_dir);
+    log_.note(std::to_string(features) + " examples, steps " + std::to_string(trainer.steps()) +
+              " to " + std::to_string(trainer.total_steps()));
+    TrainResult result = run.steps(show, log_);
+    result.broken = task_.broken;
+    if (result.signal != 0) {
+      write_text(options_.run.output_dir + "/trainer_state.json", state_text(trainer, run.state()));
+      return result;
+    }
+    const std::string state = state_text(trainer, run.state());
+    Results results;
+    results.number("epoch", trainer.epoch());
+    results.number("train_loss", result.loss);
+    results.number("train_runtime", seconds_since(start_));
+    results.count("train_samples", records);
+    results.count("train_steps", result.steps);
+    results.text("train_file_xxh3", hash_of(options_.data.train_file));
+    run.take_best(log_);
+    std::string predictions;
+    if (options_.evaluate_at_end && validation) {
+      const Evaluated found = run.evaluate();
+      results.scores(found.scores);
+      if (validation->predictions) predictions = validation->predictions(found.logits);
+      results.count("eval_samples", validation->records);
+      results.text("eval_file_xxh3", hash_of(options_.data.validation_file));
+    }
+    leave(*model, state, results, predictions);
+    return result;
+  }
+
+ private:
+  std::optional<std::string> checkpoint_to_resume() const {
+    if (options_.resume_from.empty()) return newest_checkpoint(options_.run.output_dir, log_);
+    verify_checkpoint(options_.resume_from);
+    return options_.resume_from;
+  }
+  std::unique_ptr<TrainableModel> load(const std::string& from) const {
+    LoadOptions load = options_.load;
+    load.head = task_.head;
+    std::unique_ptr<TrainableModel> model = load_trainable(
+        weights::Checkpoint(from), load,
+        {NewHead::kInitialise, Start::kCheckpoint, options_.trainer.seed, config_document_.root()});
+    for (const std::string& warning : model->warnings) log_.warning(warning);
+    return model;
+  }
+  DataSet encode(const std::function<DataSet(const TextEncoder&)>& data,
+                 const TrainableModel& model) const {
+    const tokenizer::Tokenizer tokenizer = load_tokenizer(source_.directory());
+    Threads threads(options_.threads);
+    return data(
+        {tokenizer, threads, longest_input(options_.data, model), model.limits().types > 0});
+  }
+  void leave(const TrainableModel& model, const std::string& state, const Results& results,
+             const std::string& predictions) {
+    publish(options_.run.output_dir, [&](const std::string& to) {
+      write_model(to, model, config_, source_);
+      write_text(to + "/trainer_state.json", state);
+      write_text(to + "/train_results.json", results.json({"epoch", "train_"}));
+      if (!predictions.empty()) write_text(to + "/eval_predictions.json", predictions);
+      write_text(to + "/all_results.json", results.json({""}));
+      if (options_.evaluate_at_end) {
+        write_text(to + "/eval_results.json", results.json({"epoch", "eval_"}));
+      }
+    });
+  }
+
+  std::chrono::steady_clock::time_point start_;
+  const TrainOptions& options_;
+  const cli::Log& log_;
+  weights::Checkpoint source_;
+  TaskData task_;
+  std::string config_;
+  json::Document config_document_;
+  RunOptions run_options_;
+};
 
 }  // namespace
 
-TrainResult train_classifier(const TrainOptions& options, io::ShowProgress show,
-                             const cli::Log& log) {
-  const auto start = std::chrono::steady_clock::now();
-  const weights::Checkpoint source(options.model);
-  const LabelledTexts texts =
-      read_labelled(options.train_file, options.columns,
-                    options.max_samples > 0 ? options.max_samples : std::int64_t{1} << 40);
-  const LabelSet labels(texts, read_common_config(source.config()));
-  const std::string config = classifier_config(source.config(), labels.names, labels.problem);
-  const json::Document config_document = parse_config(config);
-
-  fs::create_directories(options.output_dir);
-  const bool fresh = options.resume == Resume::kNo;
-  if (fresh && options.directory == UsedDirectory::kRefuse && !fs::is_empty(options.output_dir)) {
-    throw Error(ErrorCode::kInvalidArgument,
-                options.output_dir +
-                    ": is not empty; --resume goes on, --overwrite-output-dir "
-                    "begins anew");
-  }
-  const DirectoryLock lock(options.output_dir);
-  std::optional<std::string> checkpoint;
-  if (options.resume == Resume::kYes) checkpoint = newest_checkpoint(options.output_dir, log);
-  const weights::Checkpoint from(checkpoint.value_or(options.model));
-  LoadOptions load = options.load;
-  load.head = HeadKind::kSequenceClassification;
-  TrainableEncoder encoder = load_trainable_encoder(
-      from, load,
-      {NewHead::kInitialise, Start::kCheckpoint, options.trainer.seed, config_document.root()});
-  for (const std::string& warning : encoder.warnings) log.warning(warning);
-
-  const tokenizer::Tokenizer tokenizer = load_tokenizer(source.directory());
-  TextBatchOptions text_options;
-  text_options.max_length = std::min(options.max_length, encoder.config().positions);
-  Threads threads(options.threads);
-  const auto inputs = texts.inputs();
-  train::Examples examples = examples_of(make_text_batch(tokenizer, threads, inputs, text_options),
-                                         texts, encoder.config().token_types > 0);
-  if (labels.problem == ProblemType::kRegression) {
-    examples.values = label_values(texts);
-  } else {
-    examples.labels = label_classes(texts, labels.names);
-  }
-  const std::int64_t count = examples.size();
-  train::TrainerOptions trainer_options = options.trainer;
-  trainer_options.dropout = encoder.dropout(config_document.root());
-  train::Trainer trainer(encoder, kernels::make_table(load.isa), options.threads,
-                         std::move(examples), trainer_options);
-  Run run(options, trainer, {config, source});
-  if (checkpoint) run.resume(*checkpoint);
-  if (fresh) remove_checkpoints(options.output_dir);
-  log.note(std::to_string(count) + " examples, steps " + std::to_string(trainer.steps()) + " to " +
-           std::to_string(trainer.total_steps()));
-  const TrainResult result = run.steps(show, log);
-  write_text(options.output_dir + "/trainer_state.json", state_text(trainer, run.state()));
-  if (result.signal != 0) return result;
-  write_model(options.output_dir, encoder, config, source);
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  write_results(options.output_dir, trainer, result, seconds.count(), count);
-  return result;
+TrainResult train(const TrainOptions& options, io::ShowProgress show, const cli::Log& log) {
+  const OutputPlace place(options);
+  return Training(options, log).run(show);
 }
 
 }  // namespace linnet::tools

@@ -1,0 +1,101 @@
+#pragma once
+
+#include "tools/commands/common.h"
+
+// Options of transformers' scripts that a command line may carry: those that change nothing here
+// are accepted with a note, those that ask for what is not there are refused.
+namespace linnet::commands {
+
+inline constexpr std::string_view kNoEffect = "Accepted; changes nothing here.";
+inline constexpr std::string_view kNotHere = "Refused: not in linnet.";
+
+inline constexpr Option kPadToMaxLength{.name = "pad-to-max-length", .help = kNoEffect};
+inline constexpr Option kOverwriteCache{.name = "overwrite-cache", .help = kNoEffect};
+inline constexpr Option kCacheDir{
+    .name = "cache-dir", .kind = Kind::kText, .value = "DIR", .help = kNoEffect};
+inline constexpr Option kUseFastTokenizer{.name = "use-fast-tokenizer", .help = kNoEffect};
+inline constexpr Option kPreprocessingNumWorkers{
+    .name = "preprocessing-num-workers", .kind = Kind::kText, .value = "N", .help = kNoEffect};
+inline constexpr Option kDataloaderNumWorkers{
+    .name = "dataloader-num-workers", .kind = Kind::kText, .value = "N", .help = kNoEffect};
+inline constexpr Option kPerDeviceEvalBatchSize{
+    .name = "per-device-eval-batch-size", .kind = Kind::kText, .value = "N", .help = kNoEffect};
+inline constexpr Option kEvalAccumulationSteps{
+    .name = "eval-accumulation-steps", .kind = Kind::kText, .value = "N", .help = kNoEffect};
+inline constexpr Option kReportTo{
+    .name = "report-to", .kind = Kind::kText, .value = "NAME", .help = kNoEffect};
+inline constexpr Option kLoggingDir{
+    .name = "logging-dir", .kind = Kind::kText, .value = "DIR", .help = kNoEffect};
+inline constexpr Option kRunName{
+    .name = "run-name", .kind = Kind::kText, .value = "NAME", .help = kNoEffect};
+inline constexpr Option kUseCpu{.name = "use-cpu", .help = kNoEffect};
+inline constexpr Option kNoCuda{.name = "no-cuda", .help = kNoEffect};
+inline constexpr Option kVersion2WithNegative{.name = "version-2-with-negative", .help = kNoEffect};
+inline constexpr Option kModelRevision{
+    .name = "model-revision", .kind = Kind::kText, .value = "NAME", .help = kNoEffect};
+inline constexpr Option kRemoveUnusedColumns{.name = "remove-unused-columns", .help = kNoEffect};
+inline constexpr Option kFp16{.name = "fp16", .help = kNotHere};
+inline constexpr Option kBf16{.name = "bf16", .help = kNotHere};
+inline constexpr Option kPushToHub{.name = "push-to-hub", .help = kNotHere};
+inline constexpr Option kTrustRemoteCode{.name = "trust-remote-code", .help = kNotHere};
+inline constexpr Option kDatasetName{
+    .name = "dataset-name", .kind = Kind::kText, .value = "NAME", .help = kNotHere};
+inline constexpr Option kDatasetConfigName{
+    .name = "dataset-config-name", .kind = Kind::kText, .value = "NAME", .help = kNotHere};
+inline constexpr Option kDoPredict{.name = "do-predict", .help = kNotHere};
+inline constexpr Option kTestFile{
+    .name = "test-file", .kind = Kind::kText, .value = "FILE", .help = kNotHere};
+inline constexpr Option kDeepspeed{
+    .name = "deepspeed", .kind = Kind::kText, .value = "FILE", .help = kNotHere};
+inline constexpr Option kFsdp{
+    .name = "fsdp", .kind = Kind::kText, .value = "NAME", .help = kNotHere};
+inline constexpr Option kGradientCheckpointing{.name = "gradient-checkpointing", .help = kNotHere};
+inline constexpr Option kTorchCompile{.name = "torch-compile", .help = kNotHere};
+inline constexpr Option kIgnoreMismatchedSizes{.name = "ignore-mismatched-sizes", .help = kNotHere};
+inline constexpr Option kDataloaderDropLast{.name = "dataloader-drop-last", .help = kNotHere};
+inline constexpr Option kConfigName{
+    .name = "config-name", .kind = Kind::kText, .value = "DIR", .help = kNotHere};
+inline constexpr Option kTokenizerName{
+    .name = "tokenizer-name", .kind = Kind::kText, .value = "DIR", .help = kNotHere};
+
+inline constexpr const Option* kAccepted[] = {&kPadToMaxLength,
+                                              &kOverwriteCache,
+                                              &kCacheDir,
+                                              &kUseFastTokenizer,
+                                              &kPreprocessingNumWorkers,
+                                              &kDataloaderNumWorkers,
+                                              &kPerDeviceEvalBatchSize,
+                                              &kEvalAccumulationSteps,
+                                              &kReportTo,
+                                              &kLoggingDir,
+                                              &kRunName,
+                                              &kUseCpu,
+                                              &kNoCuda,
+                                              &kVersion2WithNegative,
+                                              &kModelRevision,
+                                              &kRemoveUnusedColumns};
+
+struct Refused {
+  const Option* option;
+  std::string_view why;
+};
+inline constexpr Refused kRefused[] = {
+    {&kFp16, "training computes in FP32"},
+    {&kBf16, "training computes in FP32"},
+    {&kPushToHub, "nothing is uploaded"},
+    {&kTrustRemoteCode, "code of models is never run"},
+    {&kDatasetName, "data sets are not downloaded, --train-file and --validation-file name files"},
+    {&kDatasetConfigName,
+     "data sets are not downloaded, --train-file and --validation-file name files"},
+    {&kDoPredict, "linnet classify, answer and tag give the answers of a trained model"},
+    {&kTestFile, "linnet classify, answer and tag give the answers of a trained model"},
+    {&kDeepspeed, "one process trains"},
+    {&kFsdp, "one process trains"},
+    {&kGradientCheckpointing, "activations are kept"},
+    {&kTorchCompile, "there is no torch here"},
+    {&kIgnoreMismatchedSizes, "a head of another size is an error"},
+    {&kDataloaderDropLast, "every example is trained on"},
+    {&kConfigName, "the configuration is the model's own"},
+    {&kTokenizerName, "the tokenizer is the model's own"}};
+
+}  // namespace linnet::commands

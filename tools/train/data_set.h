@@ -1,0 +1,76 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/core/parallel.h"
+#include "engine/models/common_config.h"
+#include "engine/train/examples.h"
+#include "tokenizer/tokenizer.h"
+#include "tools/evaluate/scores.h"
+#include "tools/train/labelled_texts.h"
+
+// The files of a task as examples to train on, and how what a model gives for them is scored.
+namespace linnet::tools {
+
+enum class TrainTask { kTextClassification, kTokenClassification, kQuestionAnswering };
+
+/// What is read, and how.
+struct DataOptions {
+  TrainTask task = TrainTask::kTextClassification;
+  std::string train_file, validation_file;  // validation_file: empty where there is none
+  LabelledColumns columns;
+  std::optional<ProblemType> problem{};  // of text classification; else the labels say it
+  std::int64_t max_length = 128;
+  std::int64_t max_train_samples = -1, max_eval_samples = -1;  // -1: all
+  std::int64_t max_errors = 0;  // broken records of texts that are passed over, of each file
+  // Of question answering.
+  std::int64_t doc_stride = 128, max_answer_length = 30, n_best_size = 20;
+  double null_score_diff_threshold = 0;
+};
+
+/// What turns texts into ids.
+struct TextEncoder {
+  const tokenizer::Tokenizer& tokenizer;
+  Threads& threads;
+  std::int64_t max_length;
+  bool types;  // the model has token types
+};
+
+struct DataSet {
+  train::Examples examples;
+  std::int64_t records = 0;  // of the file
+  std::int64_t classes = 0;  // logits of a row
+  /// Adds the scores of the logits that a model gives for the examples, as train::Evaluation has
+  /// them.
+  std::function<void(Scores&, std::span<const float> logits)> score;
+  /// What the model answered, as the text of a file; empty where the task has no such file.
+  std::function<std::string(std::span<const float> logits)> predictions{};
+};
+
+/// The files of a task, read and checked; ids are made when the tokenizer is there.
+struct TaskData {
+  HeadKind head;
+  ProblemType problem = ProblemType::kUnset;
+  std::vector<std::string> labels;    // of the head; none of question answering
+  std::vector<std::string> warnings;  // about the data
+  std::int64_t broken = 0;            // records that were passed over
+  std::function<DataSet(const TextEncoder&)> train;
+  std::function<DataSet(const TextEncoder&)> validation;  // empty without a file
+};
+
+/// Reads the files. `model` is the config.json that training begins from. Throws kFormat naming
+/// file and line of what cannot be used.
+TaskData read_task(const DataOptions& options, const CommonConfig& model);
+
+TaskData read_text_task(const DataOptions& options, const CommonConfig& model);
+TaskData read_tagged_task(const DataOptions& options, const CommonConfig& model);
+TaskData read_question_task(const DataOptions& options);
+
+/// Appends a sequence; its token types where `types` has any.
+void append_sequence(train::Examples& examples, std::span<const std::int32_t> tokens,
+                     std::span<const std::int32_t> types);
+
+}  // namespace linnet::tools

@@ -1,0 +1,183 @@
+// Extractive question answering on files of SQuAD.
+#include <algorithm>
+#include <limits>
+#include <memory>
+
+#include "engine/tasks/question_answerer.h"
+#include "tools/evaluate/squad_file.h"
+#include "tools/evaluate/task_scores.h"
+#include "tools/train/data_set.h"
+#include "weights/base/error.h"
+#include "weights/base/json_writer.h"
+#include "weights/base/text.h"
+
+namespace linnet::tools {
+namespace {
+
+constexpr std::int8_t kContext = 1;
+
+// Bytes [begin, end) of a context.
+struct ByteSpan {
+  std::int64_t begin, end;
+};
+
+// Where the first answer stands; empty when it does not stand where the file says.
+std::optional<ByteSpan> find_answer(const SquadQuestion& question) {
+  const std::string_view context = question.context, answer = question.answers[0];
+  std::int64_t code_point = question.starts[0];
+  std::size_t begin = 0;
+  for (; begin < context.size(); ++begin) {
+    const bool first = (static_cast<unsigned char>(context[begin]) & 0xC0) != 0x80;
+    if (first && code_point-- == 0) break;
+  }
+  if (code_point >= 0 || context.substr(begin, answer.size()) != answer) return std::nullopt;
+  return ByteSpan{static_cast<std::int64_t>(begin),
+                  static_cast<std::int64_t>(begin + answer.size())};
+}
+
+// The first and last token of the answer in a window; token 0, "no answer", where the window does
+// not hold all of it. Of the tokens that begin at or before the answer the last one is the first,
+// as in the training features of run_qa in the examples of transformers.
+std::pair<std::int64_t, std::int64_t> answer_tokens(const tokenizer::Encoding& window,
+                                                    const ByteSpan& answer) {
+  const auto& ids = window.sequence_ids;
+  const auto begin = std::find(ids.begin(), ids.end(), kContext) - ids.begin();
+  const auto end = std::find(ids.rbegin(), ids.rend(), kContext).base() - ids.begin();
+  const auto offset = [&](std::int64_t i) { return window.offsets[static_cast<std::size_t>(i)]; };
+  if (begin >= end || offset(begin).begin > answer.begin || offset(end - 1).end < answer.end) {
+    return {0, 0};
+  }
+  std::int64_t first = begin, last = end - 1;
+  while (first < end && offset(first).begin <= answer.begin) ++first;
+  while (last >= begin && offset(last).end >= answer.end) --last;
+  return {first - 1, last + 1};
+}
+
+struct Questions {
+  SquadFile file;
+  std::size_t count = 0;                         // that are used
+  std::vector<std::optional<ByteSpan>> answers;  // of each; none where it has no answer
+
+  std::span<const SquadQuestion> used() const { return std::span(file.questions).first(count); }
+};
+
+std::shared_ptr<const Questions> read(const std::string& path, std::int64_t limit) {
+  auto all = std::make_shared<Questions>(Questions{read_squad(path), 0, {}});
+  all->count = all->file.questions.size();
+  if (limit > 0) all->count = std::min(all->count, static_cast<std::size_t>(limit));
+  std::int64_t wrong = 0;
+  std::string_view first_wrong;
+  for (const SquadQuestion& question : all->used()) {
+    std::optional<ByteSpan> answer;
+    if (!question.answers.empty()) {
+      answer = find_answer(question);
+      if (!answer && wrong++ == 0) first_wrong = question.id;
+    }
+    all->answers.push_back(answer);
+  }
+  if (wrong > 0) {
+    throw Error(ErrorCode::kFormat,
+                path + ": " + std::to_string(wrong) +
+                    " answers do not stand at their answer_start, the first is that of question " +
+                    quote(first_wrong));
+  }
+  return all;
+}
+
+using Windows = std::vector<WindowedText>;
+
+std::shared_ptr<const Windows> windows_of(const Questions& questions, const TextEncoder& encoder,
+                                          std::int64_t doc_stride) {
+  std::vector<TextInput> inputs;
+  for (const SquadQuestion& q : questions.used()) inputs.push_back({q.question, q.context});
+  tokenizer::EncodeOptions options;
+  options.truncation = tokenizer::Truncation::kOnlySecond;
+  options.return_overflow = true;
+  options.max_length = encoder.max_length;
+  options.stride = doc_stride;
+  auto windows =
+      std::make_shared<Windows>(make_windows(encoder.tokenizer, encoder.threads, inputs, options));
+  for (std::size_t i = 0; i < windows->size(); ++i) {
+    const WindowedText& text = (*windows)[i];
+    if (text.error.empty()) continue;
+    throw Error(text.code, questions.file.name + ": question " +
+                               quote(questions.file.questions[i].id) + ": " + text.error);
+  }
+  return windows;
+}
+
+// take(question, answer) for each question; logits [T, 2] of all windows.
+template <class Take>
+void answer_all(const Questions& questions, const Windows& windows, AnswerOptions options,
+                std::span<const float> logits, Take&& take) {
+  if (questions.file.version == SquadVersion::kOne) {
+    options.null_score_diff_threshold = std::numeric_limits<double>::infinity();
+  }
+  const float* at = logits.data();
+  for (std::size_t i = 0; i < windows.size(); ++i) {
+    std::vector<Mat<const float>> rows;
+    for (const tokenizer::Encoding& window : windows[i].windows) {
+      rows.push_back({at, window.size(), 2, 2});
+      at += 2 * window.size();
+    }
+    const Answers found = squad_answers(windows[i], rows, options);
+    take(questions.file.questions[i], found.answers[0].answer);
+  }
+}
+
+DataSet data_set(std::shared_ptr<const Questions> questions, const TextEncoder& encoder,
+                 const DataOptions& options) {
+  const auto windows = windows_of(*questions, encoder, options.doc_stride);
+  DataSet set;
+  train::Examples& examples = set.examples;
+  for (std::size_t i = 0; i < windows->size(); ++i) {
+    for (const tokenizer::Encoding& window : (*windows)[i].windows) {
+      append_sequence(examples, window.ids, window.type_ids);
+      std::pair<std::int64_t, std::int64_t> tokens{0, 0};
+      if (questions->answers[i]) tokens = answer_tokens(window, *questions->answers[i]);
+      examples.span_starts.push_back(tokens.first);
+      examples.span_ends.push_back(tokens.second);
+    }
+  }
+  if (!encoder.types) examples.types.clear();
+  set.records = static_cast<std::int64_t>(questions->count);
+  set.classes = 2;
+  AnswerOptions answer;
+  answer.max_answer_len = options.max_answer_length;
+  answer.n_best_size = options.n_best_size;
+  answer.null_score_diff_threshold = options.null_score_diff_threshold;
+  answer.align_to_words = false;
+  set.score = [questions, windows, answer](Scores& scores, std::span<const float> logits) {
+    SquadScore score(questions->file.version);
+    answer_all(*questions, *windows, answer, logits,
+               [&](const SquadQuestion& question, const std::string& text) {
+                 score.add(text, question.answers);
+               });
+    add_squad_scores(scores, score);
+  };
+  set.predictions = [questions, windows, answer](std::span<const float> logits) {
+    json::Writer out(2);
+    out.begin_object();
+    answer_all(*questions, *windows, answer, logits,
+               [&](const SquadQuestion& question, const std::string& text) {
+                 out.key(question.id).string(text);
+               });
+    return std::move(out.end_object()).text() + "\n";
+  };
+  return set;
+}
+
+}  // namespace
+
+TaskData read_question_task(const DataOptions& options) {
+  TaskData task;
+  task.head = HeadKind::kQuestionAnswering;
+  task.train = [options, all = read(options.train_file, options.max_train_samples)](
+                   const TextEncoder& encoder) { return data_set(all, encoder, options); };
+  if (options.validation_file.empty()) return task;
+  task.validation = [options, all = read(options.validation_file, options.max_eval_samples)](
+                        const TextEncoder& encoder) { return data_set(all, encoder, options); };
+  return task;
+}
+
+}  // namespace linnet::tools

@@ -1,0 +1,151 @@
+// Token classification.
+#include "tools/train/tagged_data.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "engine/ops/losses.h"
+#include "engine/tasks/window_batch.h"
+#include "tools/evaluate/task_scores.h"
+#include "weights/base/error.h"
+#include "weights/base/text.h"
+
+namespace linnet::tools {
+namespace {
+
+// The words of a sentence with a space between each two, and where each begins.
+struct JoinedWords {
+  std::string text;
+  std::vector<std::int32_t> begins;
+
+  explicit JoinedWords(const std::vector<std::string>& words) {
+    for (const std::string& word : words) {
+      if (!text.empty()) text += ' ';
+      begins.push_back(static_cast<std::int32_t>(text.size()));
+      text += word;
+    }
+  }
+  // The word at a byte.
+  std::size_t word_at(std::int32_t byte) const {
+    const auto after = std::upper_bound(begins.begin(), begins.end(), byte);
+    return static_cast<std::size_t>(after - begins.begin()) - 1;
+  }
+};
+
+std::string place(const TaggedWords& words, std::size_t sentence) {
+  return words.file + ": line " + std::to_string(words.sentences[sentence].line);
+}
+
+// Of each word its class and its first token, -1 where it has none, in the order of the file.
+struct WordLabels {
+  std::vector<std::int64_t> classes, tokens;
+  std::size_t size() const { return classes.size(); }
+};
+
+std::int64_t tag_class(const TaggedWords& words, std::size_t sentence, std::size_t word,
+                       const std::vector<std::string>& names) {
+  const std::string& tag = words.sentences[sentence].tags[word];
+  const std::int64_t found = class_of(tag, names);
+  if (found >= 0) return found;
+  throw Error(ErrorCode::kFormat, place(words, sentence) + ": tag " + quote(tag) +
+                                      ", expected one of the model's " +
+                                      std::to_string(names.size()));
+}
+
+void add_entities(Scores& scores, const TaggedWords& words, const WordLabels& labels,
+                  const std::vector<std::string>& names, std::span<const float> logits) {
+  const std::size_t C = names.size();
+  EntityScore score;
+  std::vector<std::string_view> answered, gold;
+  std::size_t at = 0;
+  for (const TaggedSentence& sentence : words.sentences) {
+    answered.clear();
+    gold.clear();
+    for (std::size_t w = 0; w < sentence.words.size(); ++w, ++at) {
+      gold.emplace_back(names[static_cast<std::size_t>(labels.classes[at])]);
+      answered.emplace_back("O");
+      if (labels.tokens[at] < 0) continue;
+      const auto row = logits.subspan(static_cast<std::size_t>(labels.tokens[at]) * C, C);
+      answered.back() = names[static_cast<std::size_t>(best_class(row))];
+    }
+    score.add(answered, gold);
+  }
+  add_entity_scores(scores, score);
+}
+
+}  // namespace
+
+std::vector<std::string> tag_names(const TaggedWords& words, const CommonConfig& model) {
+  std::vector<std::string> tags;
+  for (const TaggedSentence& sentence : words.sentences) {
+    tags.insert(tags.end(), sentence.tags.begin(), sentence.tags.end());
+  }
+  const bool tagger = model.head == HeadKind::kTokenClassification;
+  std::vector<std::string> names =
+      class_names(tags, tagger ? model.labels : std::vector<std::string>());
+  if (names.size() > 1) return names;
+  throw Error(ErrorCode::kFormat, words.file + ": every tag is " + quote(names[0]));
+}
+
+DataSet tagged_data_set(std::shared_ptr<const TaggedWords> words,
+                        const std::vector<std::string>& names, const TextEncoder& encoder) {
+  std::vector<JoinedWords> joined;
+  std::vector<TextInput> inputs;
+  for (const TaggedSentence& sentence : words->sentences) joined.emplace_back(sentence.words);
+  for (const JoinedWords& one : joined) inputs.push_back({one.text, std::nullopt});
+  tokenizer::EncodeOptions options;
+  options.truncation = tokenizer::Truncation::kLongestFirst;
+  options.max_length = encoder.max_length;
+  const auto texts = make_windows(encoder.tokenizer, encoder.threads, inputs, options);
+
+  DataSet set;
+  auto labels = std::make_shared<WordLabels>();
+  for (std::size_t s = 0; s < texts.size(); ++s) {
+    if (!texts[s].error.empty())
+      throw Error(texts[s].code, place(*words, s) + ": " + texts[s].error);
+    const tokenizer::Encoding& e = texts[s].windows[0];
+    const std::size_t first_token = set.examples.tokens.size(), first_word = labels->size();
+    for (std::size_t w = 0; w < words->sentences[s].words.size(); ++w) {
+      labels->classes.push_back(tag_class(*words, s, w, names));
+      labels->tokens.push_back(-1);
+    }
+    append_sequence(set.examples, e.ids, e.type_ids);
+    set.examples.token_labels.resize(set.examples.tokens.size(), kIgnoreLabel);
+    for (std::size_t t = 0; t < e.ids.size(); ++t) {
+      if (e.special_tokens_mask[t] != 0) continue;
+      const std::size_t word = first_word + joined[s].word_at(e.offsets[t].begin);
+      if (labels->tokens[word] >= 0) continue;
+      labels->tokens[word] = static_cast<std::int64_t>(first_token + t);
+      set.examples.token_labels[first_token + t] = labels->classes[word];
+    }
+  }
+  if (!encoder.types) set.examples.types.clear();
+  set.records = set.examples.size();
+  set.classes = static_cast<std::int64_t>(names.size());
+  set.score = [words, labels, names](Scores& scores, std::span<const float> logits) {
+    add_entities(scores, *words, *labels, names, logits);
+  };
+  return set;
+}
+
+TaskData read_tagged_task(const DataOptions& options, const CommonConfig& model) {
+  const auto read = [&](const std::string& path, std::int64_t limit) {
+    return std::make_shared<const TaggedWords>(read_tagged(
+        path, options.columns, limit > 0 ? limit : std::numeric_limits<std::int64_t>::max()));
+  };
+  TaskData task;
+  task.head = HeadKind::kTokenClassification;
+  const auto words = read(options.train_file, options.max_train_samples);
+  task.labels = tag_names(*words, model);
+  task.train = [words, names = task.labels](const TextEncoder& encoder) {
+    return tagged_data_set(words, names, encoder);
+  };
+  if (options.validation_file.empty()) return task;
+  task.validation = [words = read(options.validation_file, options.max_eval_samples),
+                     names = task.labels](const TextEncoder& encoder) {
+    return tagged_data_set(words, names, encoder);
+  };
+  return task;
+}
+
+}  // namespace linnet::tools
