@@ -31,7 +31,8 @@ void ExampleBatch::clear() {
   starts_.assign(1, 0);
 }
 
-void ExampleBatch::add(const Examples& examples, std::int64_t example, std::int64_t sample) {
+void ExampleBatch::add(const Examples& examples, std::int64_t example, std::int64_t sample,
+                       std::int64_t epoch) {
   const std::int64_t begin = examples.starts[static_cast<std::size_t>(example)];
   const std::int64_t n = examples.length(example);
   append(tokens_, examples.tokens, begin, n);
@@ -45,6 +46,11 @@ void ExampleBatch::add(const Examples& examples, std::int64_t example, std::int6
   for (std::int64_t t = 0; t < n; ++t) positions_.push_back(static_cast<std::int32_t>(t));
   starts_.push_back(starts_.back() + n);
   samples_.push_back(static_cast<std::uint32_t>(sample));
+  if (!examples.masking) return;
+  const auto from = static_cast<std::size_t>(starts_.back() - n);
+  labels_.resize(tokens_.size());
+  mask(*examples.masking, {static_cast<std::uint32_t>(epoch), static_cast<std::uint32_t>(example)},
+       std::span(tokens_).subspan(from), std::span(labels_).subspan(from));
 }
 
 TrainingTargets ExampleBatch::targets() const {

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "engine/models/training.h"
+#include "engine/train/masking.h"
 
 namespace linnet::train {
 
@@ -15,6 +17,7 @@ struct Examples {
   std::vector<float> values;                         // of each sequence, as many as it has logits
   std::vector<std::int64_t> token_labels;            // of each token; kIgnoreLabel: none
   std::vector<std::int64_t> span_starts, span_ends;  // of each sequence, tokens of it
+  std::optional<Masking> masking;                    // instead of labels
 
   std::int64_t size() const { return static_cast<std::int64_t>(starts.size()) - 1; }
   std::int64_t length(std::int64_t i) const {
@@ -28,8 +31,9 @@ struct Examples {
 class ExampleBatch {
  public:
   void clear();
-  /// `sample` is what dropout counts by.
-  void add(const Examples& examples, std::int64_t example, std::int64_t sample);
+  /// `sample` is what dropout counts by, `epoch` what masking does.
+  void add(const Examples& examples, std::int64_t example, std::int64_t sample,
+           std::int64_t epoch = 0);
 
   std::int64_t sequences() const { return static_cast<std::int64_t>(samples_.size()); }
   std::int64_t tokens() const { return starts_.back(); }

@@ -137,7 +137,7 @@ void Trainer::begin_epoch(std::int64_t epoch) {
 LabelCounts Trainer::count(std::int64_t begin, std::int64_t end) {
   part_.clear();
   for (std::int64_t i = begin; i < end; ++i) {
-    part_.add(examples_, order_[static_cast<std::size_t>(i)], i);
+    part_.add(examples_, order_[static_cast<std::size_t>(i)], i, order_epoch_);
   }
   LabelCounts counts = model_.check_targets(part_.batch(), part_.targets());
   // Without any label the loss is 0, not 0/0.
@@ -154,7 +154,7 @@ double Trainer::run_range(std::int64_t begin, std::int64_t end, const LabelCount
       const std::int64_t example = order_[static_cast<std::size_t>(position)];
       if (part_.tokens() + examples_.length(example) > size.tokens) break;
       if (part_.sequences() == size.sequences) break;
-      part_.add(examples_, example, position);
+      part_.add(examples_, example, position, order_epoch_);
     }
     TrainingPass pass;
     pass.targets = part_.targets();

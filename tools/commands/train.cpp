@@ -6,13 +6,15 @@
 #include "tools/commands/commands.h"
 #include "tools/commands/common.h"
 #include "tools/commands/train_foreign.h"
+#include "tools/commands/train_language.h"
 #include "tools/commands/train_options.h"
 #include "tools/task/options.h"
 
 namespace linnet::commands {
 namespace {
 
-constexpr std::string_view kQuestions = "question-answering", kTags = "token-classification";
+constexpr std::string_view kQuestions = "question-answering", kTags = "token-classification",
+                           kLanguage = "language-modeling", kMasked = "masked-language-modeling";
 
 constexpr const Option* kOptions[] = {&kTask,
                                       &kTaskName,
@@ -29,6 +31,12 @@ constexpr const Option* kOptions[] = {&kTask,
                                       &kTextColumn,
                                       &kTextColumnName,
                                       &kTextPairColumn,
+                                      &kBlockSize,
+                                      &kMlmProbability,
+                                      &kWholeWordMask,
+                                      &kFromScratch,
+                                      &kConfigOverrides,
+                                      &kRecompute,
                                       &kLabelColumn,
                                       &kLabelColumnName,
                                       &kProblem,
@@ -113,27 +121,68 @@ constexpr const Option* kOptions[] = {&kTask,
                                       &kTokenizerName};
 
 // The options on which the result depends, for a run that is resumed.
-constexpr const Option* kDecisive[] = {&kTrainFile,       &kValidationFile, &kTask,
-                                       &kTaskName,        &kProblem,        &kTextColumn,
-                                       &kTextPairColumn,  &kLabelColumn,    &kTextColumnName,
-                                       &kLabelColumnName, &kMaxSeqLength,   &kMaxSamples,
-                                       &kMaxEvalSamples,  &kMaxErrors,      &kTrainDocStride,
-                                       &kMaxAnswerLength, &kTrainNBest,     &kTrainNullThreshold,
-                                       &kBatch,           &kAccumulation,   &kNormalization,
-                                       &kEpochs,          &kMaxSteps,       &kRate,
-                                       &kScheduler,       &kWarmupSteps,    &kWarmupRatio,
-                                       &kOptim,           &kDecay,          &kBeta1,
-                                       &kBeta2,           &kEpsilon,        &kMaxNorm,
-                                       &kSmoothing,       &kSeed,           &kDataSeed,
-                                       &kGroup,           &kFreeze,         &kFreezeEmbeddings,
-                                       &kRateDecay,       &kEvalStrategy,   &kEvaluationStrategy,
-                                       &kEvalSteps,       &kMetric,         &kGreater,
-                                       &kLoadBest,        &kPatience,       &kThreshold};
+constexpr const Option* kDecisive[] = {&kTrainFile,
+                                       &kValidationFile,
+                                       &kTask,
+                                       &kTaskName,
+                                       &kProblem,
+                                       &kTextColumn,
+                                       &kTextPairColumn,
+                                       &kLabelColumn,
+                                       &kTextColumnName,
+                                       &kLabelColumnName,
+                                       &kMaxSeqLength,
+                                       &kBlockSize,
+                                       &kMlmProbability,
+                                       &kWholeWordMask,
+                                       &kFromScratch,
+                                       &kConfigOverrides,
+                                       &kMaxSamples,
+                                       &kMaxEvalSamples,
+                                       &kMaxErrors,
+                                       &kTrainDocStride,
+                                       &kMaxAnswerLength,
+                                       &kTrainNBest,
+                                       &kTrainNullThreshold,
+                                       &kBatch,
+                                       &kAccumulation,
+                                       &kNormalization,
+                                       &kEpochs,
+                                       &kMaxSteps,
+                                       &kRate,
+                                       &kScheduler,
+                                       &kWarmupSteps,
+                                       &kWarmupRatio,
+                                       &kOptim,
+                                       &kDecay,
+                                       &kBeta1,
+                                       &kBeta2,
+                                       &kEpsilon,
+                                       &kMaxNorm,
+                                       &kSmoothing,
+                                       &kSeed,
+                                       &kDataSeed,
+                                       &kGroup,
+                                       &kFreeze,
+                                       &kFreezeEmbeddings,
+                                       &kRateDecay,
+                                       &kEvalStrategy,
+                                       &kEvaluationStrategy,
+                                       &kEvalSteps,
+                                       &kMetric,
+                                       &kGreater,
+                                       &kLoadBest,
+                                       &kPatience,
+                                       &kThreshold};
 
 tools::TrainTask task_of(const cli::Arguments& args) {
   std::string_view task = args.text(kTask);
   if (task.empty() && args.called() == "run_qa") task = kQuestions;
   if (task.empty() && args.called() == "run_ner") task = kTags;
+  if (task.empty() && args.called() == "run_clm") task = kLanguage;
+  if (task.empty() && args.called() == "run_mlm") task = kMasked;
+  if (task == kLanguage) return tools::TrainTask::kLanguageModeling;
+  if (task == kMasked) return tools::TrainTask::kMaskedLanguageModeling;
   if (task == kQuestions) return tools::TrainTask::kQuestionAnswering;
   return task == kTags ? tools::TrainTask::kTokenClassification
                        : tools::TrainTask::kTextClassification;
@@ -192,6 +241,14 @@ std::optional<ProblemType> problem_of(const cli::Arguments& args) {
   return ProblemType::kSingleLabel;
 }
 
+std::int64_t max_length(const cli::Arguments& args, tools::TrainTask task) {
+  using enum tools::TrainTask;
+  if (task == kLanguageModeling && args.given(kBlockSize)) return args.integer(kBlockSize);
+  const bool blocks = task == kLanguageModeling || task == kMaskedLanguageModeling;
+  const std::int64_t otherwise = blocks ? 1024 : task == kQuestionAnswering ? 384 : 128;
+  return args.maybe_integer(kMaxSeqLength).value_or(otherwise);
+}
+
 tools::DataOptions data_options(const cli::Arguments& args) {
   tools::DataOptions o;
   o.task = task_of(args);
@@ -203,8 +260,13 @@ tools::DataOptions data_options(const cli::Arguments& args) {
   o.columns = {either(args, kTextColumn, kTextColumnName), std::string(args.text(kTextPairColumn)),
                either(args, kLabelColumn, kLabelColumnName)};
   o.problem = problem_of(args);
-  const std::int64_t length = o.task == tools::TrainTask::kQuestionAnswering ? 384 : 128;
-  o.max_length = args.maybe_integer(kMaxSeqLength).value_or(length);
+  o.max_length = max_length(args, o.task);
+  if (o.task == tools::TrainTask::kLanguageModeling) {
+    o.block_size = args.maybe_integer(kBlockSize).value_or(0);
+  }
+  o.mlm_probability = args.number(kMlmProbability);
+  o.whole_words = args.flag(kWholeWordMask);
+  o.seed = static_cast<std::uint64_t>(args.integer(kSeed));
   o.max_train_samples = args.maybe_integer(kMaxSamples).value_or(-1);
   o.max_eval_samples = args.maybe_integer(kMaxEvalSamples).value_or(-1);
   o.max_errors = args.integer(kMaxErrors);
@@ -306,6 +368,13 @@ int run(const cli::Arguments& args, cli::Console& console) {
   o.load.isa = choose_isa(args.maybe(kIsa));
   o.threads = session_options(args).threads;
   o.trainer = trainer_options(args);
+  const bool recompute = args.flag(kRecompute) || args.flag(kGradientCheckpointing);
+  o.trainer.recompute = recompute ? Recompute::kYes : Recompute::kNo;
+  o.start = args.flag(kFromScratch) ? Start::kScratch : Start::kCheckpoint;
+  o.config_overrides = args.text(kConfigOverrides);
+  if (!o.config_overrides.empty() && o.start == Start::kCheckpoint) {
+    throw cli::UsageError("--config-overrides needs --from-scratch");
+  }
   const bool quiet = args.flag(kNoProgress) || args.flag(kDisableTqdm);
   const auto show = quiet ? io::ShowProgress::kNo : io::ShowProgress::kYes;
   const tools::TrainResult result = tools::train(o, show, console.log);
@@ -322,7 +391,9 @@ constinit const cli::Command kTrain{
         "Fine-tunes a BERT or DistilBERT on the texts, or pairs of texts, of a table: labels that "
         "are integers from 0 or words are classes, other numbers make it regression, arrays (in "
         "tables, with --problem-type, names between commas) are several labels at once; on words "
-        "with tags; or on the questions of SQuAD. Options have the names and defaults of the "
+        "with tags; or on the questions of SQuAD. --task language-modeling trains a GPT-2 on a "
+        "text file, masked-language-modeling a BERT or DistilBERT. Options have the names and "
+        "defaults of the "
         "Trainer of transformers and of its examples, whose command lines run as they are. With a "
         "validation file the model is scored as linnet evaluate does it. The output directory gets "
         "the model, ready for every other command and for transformers, checkpoint-N directories, "
@@ -339,10 +410,14 @@ constinit const cli::Command kTrain{
         "# questions on texts, and the best of all epochs\n"
         "linnet run_qa --model_name_or_path models/all-MiniLM-L6-v2 --train_file train.json "
         "--validation_file dev.json --eval_strategy epoch --save_strategy epoch "
-        "--load_best_model_at_end --metric_for_best_model f1 --output_dir out\n",
+        "--load_best_model_at_end --metric_for_best_model f1 --output_dir out\n"
+        "# a small GPT-2 from nothing, with the tokenizer of another\n"
+        "linnet train --task language-modeling --model models/gpt2-yelp --from-scratch "
+        "--config-overrides n_layer=4,n_embd=128,n_head=4 --train-file input.txt --block-size 128 "
+        "--learning-rate 1e-3 --output-dir out\n",
     .options = kOptions,
     .run = run,
-    .alias = "run_glue|run_qa|run_ner",
+    .alias = "run_glue|run_qa|run_ner|run_clm|run_mlm",
 };
 
 }  // namespace linnet::commands

@@ -49,7 +49,8 @@ inline constexpr Option kDeepspeed{
     .name = "deepspeed", .kind = Kind::kText, .value = "FILE", .help = kNotHere};
 inline constexpr Option kFsdp{
     .name = "fsdp", .kind = Kind::kText, .value = "NAME", .help = kNotHere};
-inline constexpr Option kGradientCheckpointing{.name = "gradient-checkpointing", .help = kNotHere};
+inline constexpr Option kGradientCheckpointing{.name = "gradient-checkpointing",
+                                               .help = "As --recompute."};
 inline constexpr Option kTorchCompile{.name = "torch-compile", .help = kNotHere};
 inline constexpr Option kIgnoreMismatchedSizes{.name = "ignore-mismatched-sizes", .help = kNotHere};
 inline constexpr Option kDataloaderDropLast{.name = "dataloader-drop-last", .help = kNotHere};
@@ -91,7 +92,6 @@ inline constexpr Refused kRefused[] = {
     {&kTestFile, "linnet classify, answer and tag give the answers of a trained model"},
     {&kDeepspeed, "one process trains"},
     {&kFsdp, "one process trains"},
-    {&kGradientCheckpointing, "activations are kept"},
     {&kTorchCompile, "there is no torch here"},
     {&kIgnoreMismatchedSizes, "a head of another size is an error"},
     {&kDataloaderDropLast, "every example is trained on"},

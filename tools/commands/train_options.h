@@ -41,9 +41,12 @@ inline constexpr Option kTask{
     .kind = Kind::kChoice,
     .value = "TASK",
     .help =
-        "What is learnt; by default what the name of the command says, run_qa or run_ner, else "
+        "What is learnt; by default what the name of the command says, run_qa, run_ner, run_clm or "
+        "run_mlm, else "
         "text-classification.",
-    .choices = "text-classification|token-classification|question-answering"};
+    .choices =
+        "text-classification|token-classification|question-answering|language-modeling|"
+        "masked-language-modeling"};
 inline constexpr Option kTaskName{
     .name = "task-name",
     .kind = Kind::kChoice,
@@ -71,7 +74,8 @@ inline constexpr Option kMaxSeqLength{
     .value = "N",
     .help =
         "Longer inputs are cut to so many tokens, or into windows of so many; by "
-        "default 128, of questions 384.",
+        "default 128, of questions 384, of masked language modelling the model's positions, up to "
+        "1024.",
     .low = 3};
 inline constexpr Option kMaxSamples{.name = "max-train-samples",
                                     .kind = Kind::kInteger,

@@ -1,5 +1,7 @@
 #include "tools/train/data_set.h"
 
+#include "tools/train/language_data.h"
+
 namespace linnet::tools {
 
 TaskData read_task(const DataOptions& options, const CommonConfig& model) {
@@ -8,6 +10,9 @@ TaskData read_task(const DataOptions& options, const CommonConfig& model) {
       return read_tagged_task(options, model);
     case TrainTask::kQuestionAnswering:
       return read_question_task(options);
+    case TrainTask::kLanguageModeling:
+    case TrainTask::kMaskedLanguageModeling:
+      return read_language_task(options);
     case TrainTask::kTextClassification:
       break;
   }

@@ -15,7 +15,13 @@
 // The files of a task as examples to train on, and how what a model gives for them is scored.
 namespace linnet::tools {
 
-enum class TrainTask { kTextClassification, kTokenClassification, kQuestionAnswering };
+enum class TrainTask {
+  kTextClassification,
+  kTokenClassification,
+  kQuestionAnswering,
+  kLanguageModeling,
+  kMaskedLanguageModeling
+};
 
 /// What is read, and how.
 struct DataOptions {
@@ -26,6 +32,11 @@ struct DataOptions {
   std::int64_t max_length = 128;
   std::int64_t max_train_samples = -1, max_eval_samples = -1;  // -1: all
   std::int64_t max_errors = 0;  // broken records of texts that are passed over, of each file
+  // Of language modelling: tokens of a block; 0: max_length.
+  std::int64_t block_size = 0;
+  double mlm_probability = 0.15;
+  bool whole_words = false;
+  std::uint64_t seed = 42;  // of what is hidden
   // Of question answering.
   std::int64_t doc_stride = 128, max_answer_length = 30, n_best_size = 20;
   double null_score_diff_threshold = 0;

@@ -12,6 +12,7 @@
 #include "engine/models/load_trainable.h"
 #include "engine/tasks/embedder.h"
 #include "tools/train/checkpoints.h"
+#include "tools/train/config_overrides.h"
 #include "tools/train/model_files.h"
 #include "weights/base/error.h"
 #include "weights/base/json_writer.h"
@@ -42,6 +43,11 @@ class DirectoryLock {
 
 json::Document parse_config(const std::string& text) {
   return json::parse(text, "config.json", json::kConfigBytes);
+}
+
+// What is known of the model before the data is: config.json with what the options change.
+json::Document base_config(const TrainOptions& options, const weights::Checkpoint& source) {
+  return parse_config(override_config(source.config(), options.config_overrides));
 }
 
 // The lock comes first: what is in the directory is looked at by one process at a time.
@@ -130,8 +136,9 @@ class Training {
         options_(options),
         log_(log),
         source_(options.model),
-        task_(read_task(options.data, read_common_config(source_.config()))),
-        config_(task_config(source_.config(), task_.head, task_.labels, task_.problem)),
+        base_config_(base_config(options, source_)),
+        task_(read_task(options.data, read_common_config(base_config_.root()))),
+        config_(task_config(base_config_.root(), task_.head, task_.labels, task_.problem)),
         config_document_(parse_config(config_)),
         run_options_(options.run) {
     for (const std::string& warning : task_.warnings) log.warning(warning);
@@ -144,7 +151,8 @@ class Training {
   TrainResult run(io::ShowProgress show) {
     std::optional<std::string> checkpoint;
     if (options_.resume == Resume::kYes) checkpoint = checkpoint_to_resume();
-    const std::unique_ptr<TrainableModel> model = load(checkpoint.value_or(options_.model));
+    const std::unique_ptr<TrainableModel> model =
+        checkpoint ? load(*checkpoint, Start::kCheckpoint) : load(options_.model, options_.start);
     DataSet train_set = encode(task_.train, *model);
     std::optional<DataSet> validation;
     if (task_.validation) validation = encode(task_.validation, *model);
@@ -159,7 +167,8 @@ class Training {
     if (checkpoint) run.resume(*checkpoint);
     if (options_.resume == Resume::kNo) remove_checkpoints(options_.run.output_dir);
     log_.note(std::to_string(features) + " examples, steps " + std::to_string(trainer.steps()) +
-              " to " + std::to_string(trainer.total_steps()));
+              " to " + std::to_string(trainer.total_steps()) + ", activations " +
+              std::to_string(trainer.activation_bytes() >> 20) + " MiB");
     TrainResult result = run.steps(show, log_);
     result.broken = task_.broken;
     if (result.signal != 0) {
@@ -173,6 +182,7 @@ class Training {
     results.number("train_runtime", seconds_since(start_));
     results.count("train_samples", records);
     results.count("train_steps", result.steps);
+    results.count("train_activation_bytes", trainer.activation_bytes());
     results.text("train_file_xxh3", hash_of(options_.data.train_file));
     run.take_best(log_);
     std::string predictions;
@@ -193,12 +203,12 @@ class Training {
     verify_checkpoint(options_.resume_from);
     return options_.resume_from;
   }
-  std::unique_ptr<TrainableModel> load(const std::string& from) const {
+  std::unique_ptr<TrainableModel> load(const std::string& from, Start start) const {
     LoadOptions load = options_.load;
     load.head = task_.head;
     std::unique_ptr<TrainableModel> model = load_trainable(
         weights::Checkpoint(from), load,
-        {NewHead::kInitialise, Start::kCheckpoint, options_.trainer.seed, config_document_.root()});
+        {NewHead::kInitialise, start, options_.trainer.seed, config_document_.root()});
     for (const std::string& warning : model->warnings) log_.warning(warning);
     return model;
   }
@@ -227,6 +237,7 @@ class Training {
   const TrainOptions& options_;
   const cli::Log& log_;
   weights::Checkpoint source_;
+  json::Document base_config_;
   TaskData task_;
   std::string config_;
   json::Document config_document_;

@@ -20,12 +20,14 @@ struct TrainOptions {
   std::string resume_from;  // the checkpoint; empty: the newest of output_dir
   UsedDirectory directory = UsedDirectory::kRefuse;
   bool evaluate_at_end = false;
+  Start start = Start::kCheckpoint;
+  std::string config_overrides;  // with a start from scratch
   LoadOptions load;
   int threads = 1;
   train::TrainerOptions trainer;  // dropout is read from config.json
 };
 
-/// Fine-tunes an encoder with the head of the task. Leaves in output_dir the model, ready for every
+/// Trains a model with the head of the task. Leaves in output_dir the model, ready for every
 /// other command, trainer_state.json, train_results.json (with eval_results.json all_results.json)
 /// and checkpoint-N. A run that resumes gives the bytes of one that was never interrupted. Throws
 /// kInvalidArgument when another process trains into the same directory, or when a resumed run has
