@@ -219,8 +219,10 @@ Gpt2Model load_gpt2(weights::Checkpoint checkpoint, const LoadOptions& options) 
   const Places places(layout, d, m.kernels, linear_kind(options.precision), options.packed_weights);
   OneDnnLayers none;
   ParameterFiller fill({m.checkpoint, m.kernels, none, m.unaligned}, tensors, options);
-  fill_blocks(m, d, places, fill);
+  // The words first: the file's pages of them stand beside the packed ones for a while, and nothing
+  // else is in memory yet.
   fill_words(m, d, places, fill);
+  fill_blocks(m, d, places, fill);
   fill_head(m, places, fill);
   if (options.lock_in_memory) lock_parameters(m);
   return m;
