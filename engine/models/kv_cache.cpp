@@ -1,6 +1,8 @@
 // Dimension key: A = heads · head width.
 #include "engine/models/kv_cache.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -57,6 +59,14 @@ float quantize(std::int8_t* q, std::int64_t step, const float* x, std::int64_t W
   return finite ? amax / 127 : std::numeric_limits<float>::quiet_NaN();
 }
 
+// Places are seldom full, and a huge page is memory as soon as one token is in it.
+Block small_pages(Block block) {
+  if (block.bytes() > 0) {
+    madvise(block.data(), static_cast<std::size_t>(block.bytes()), MADV_NOHUGEPAGE);  // a wish
+  }
+  return block;
+}
+
 Block checked_block(const KvCacheShape& shape, std::int64_t budget) {
   if (shape.bytes() > budget) {
     throw Error(ErrorCode::kLimit, "key/value cache: " + std::to_string(shape.sequences) +
@@ -64,7 +74,7 @@ Block checked_block(const KvCacheShape& shape, std::int64_t budget) {
                                        " tokens take " + std::to_string(shape.bytes()) +
                                        " bytes, the budget is " + std::to_string(budget));
   }
-  return Block(shape.bytes());
+  return small_pages(Block(shape.bytes()));
 }
 
 }  // namespace
