@@ -1,5 +1,5 @@
 // linnet_worker machine
-// linnet_worker encoder|generator DIRECTORY THREADS fp32|bf16|int8
+// linnet_worker encoder|generator DIRECTORY THREADS fp32|bf16|int8|int4
 // linnet_worker tokenizer DIRECTORY THREADS encode|ids
 //
 // The process of linnet among those that peers.py measures: a JSON request on a line of standard
@@ -44,7 +44,7 @@ namespace {
 std::optional<Precision> precision_of(const std::string& mode) {
   if (mode == "fp32") return Precision::kFloat32;
   if (mode == "bf16") return Precision::kBfloat16;
-  if (mode == "int8") return Precision::kInt8;
+  if (mode == "int8" || mode == "int4") return Precision::kInt8;  // what the directory has
   return std::nullopt;
 }
 

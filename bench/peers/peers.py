@@ -41,7 +41,7 @@ def parse():
                         default=list(table.GENERATIONS), help=";".join(table.GENERATIONS))
     parser.add_argument("--threads", type=lambda text: [int(t) for t in text.split(",")],
                         default=[1, 2])
-    parser.add_argument("--precisions", **some, default=["fp32"], help="fp32,bf16,int8")
+    parser.add_argument("--precisions", **some, default=["fp32"], help="fp32,bf16,int8,int4")
     parser.add_argument("--backends", **some, help="default: all of the precisions; a name is one of both kinds")
     parser.add_argument("--rounds", type=int, default=8, help="visits of each backend to a cell")
     parser.add_argument("--seconds", type=float, default=0.25, help="of a visit, at least one call")

@@ -79,6 +79,7 @@ GENERATORS = {
     "linnet_fp32": Backend("linnet", "fp32", "none", "packed sequences, best level"),
     "linnet_bf16": Backend("linnet", "bf16", "none", "--precision bf16"),
     "linnet_int8": Backend("linnet", "int8", "generator_int8", "linnet quantize"),
+    "linnet_int4": Backend("linnet", "int4", "generator_int4", "linnet quantize … int4"),
     "torch_fp32": Backend("torch", "fp32", "none", "eager, sdpa, DynamicCache"),
     "ort_fp32": Backend("onnxruntime", "fp32", "generator_fp32",
                         "past as inputs and outputs, logits of the last token"),
@@ -114,7 +115,7 @@ WEIGHT_BYTES = {"fp32": 4, "bf16": 2, "int8": 1, "int4": 0.5625}
 # Largest difference between the logits and the FP32 reference, as a share of the reference's
 # largest absolute value, that a row may show and still be printed. Of a single row with two logits
 # that can be much: the lesser formats are judged by the cosines that stand beside the times.
-TOLERANCE = {"fp32": 1e-4, "bf16": 0.2, "int8": 0.3}
+TOLERANCE = {"fp32": 1e-4, "bf16": 0.2, "int8": 0.3, "int4": 0.6}
 
 
 _INT8 = {

@@ -20,5 +20,9 @@ def convert_generator_int8(directory, target):
     _quantize(directory, target)
 
 
+def convert_generator_int4(directory, target):
+    _quantize(directory, target, "int4")
+
+
 def convert_int8_attention(directory, target):
     _quantize(directory, target, "--attention", "i8")
