@@ -70,8 +70,10 @@ TEST(PackedWords, AreTheRowsThatTheLayerStandsFor) {
     tables.word_packed.transform = layer.transform();
     tables.position = {position.data(), 1, D, D};
 
-    std::vector<std::int32_t> tokens, positions(static_cast<std::size_t>(T), 0);
-    for (std::int64_t t = 0; t < T; ++t) tokens.push_back(static_cast<std::int32_t>(rng() % V));
+    std::vector<std::int32_t> tokens;
+    const std::vector<std::int32_t> positions(static_cast<std::size_t>(T), 0);
+    for (std::int64_t t = 0; t < T; ++t)
+      tokens.push_back(static_cast<std::int32_t>(rng() % static_cast<std::uint64_t>(V)));
     const std::vector<std::int64_t> starts{0, T};
     std::vector<float> first;
     for (const kernels::Isa isa : test::levels()) {
