@@ -199,6 +199,26 @@ TEST_F(QuantizeGpt2, LayersCanStayInFp32) {
   EXPECT_TRUE(forward(out(), io, {"--isa", "reference"}) == forward(out(), io, {"--threads", "3"}));
 }
 
+TEST_F(QuantizeGpt2, NoisyLayersStayInFp32) {
+  LINNET_NEEDS(yelp);
+  const Finished done = quantize(yelp.string(), out(),
+                                 {"--scheme", "plain", "--keep-below", "35", "--report", "--json"});
+  ASSERT_EQ(done.exit_code, 0) << done.err;
+  const json result = json::parse(done.out);
+  EXPECT_EQ(result["quantization"]["kept_fp32"],
+            json::array({"h.1.mlp.c_proj", "h.2.mlp.c_proj", "h.3.mlp.c_proj"}));
+  EXPECT_EQ(manifest()["steps"][1]["kept_fp32"], result["quantization"]["kept_fp32"]);
+  EXPECT_FALSE(names_in(out()).contains("transformer.h.1.mlp.c_proj.weight_scale"));
+  ASSERT_EQ(result["report"].size(), 1);
+  for (const json& layer : result["report"][0]["layers"]) {
+    const bool kept = layer["layer"] == "mlp.c_proj" && layer["block"] != 0;
+    EXPECT_EQ(layer["snr_db"] == 200.0, kept) << layer;
+    EXPECT_GE(layer["snr_db"], 35.0) << layer;
+  }
+  EXPECT_EQ(result["report"][0]["layers"].size(), 17);
+  EXPECT_GT(result["report"][0]["least_cosine"], 0.9999);
+}
+
 TEST_F(QuantizeGpt2, OtherCommandsTakeIt) {
   const fs::path golden = goldens / "gpt2_lm";
   LINNET_NEEDS(golden);
@@ -234,6 +254,9 @@ TEST_F(QuantizeGpt2, RefusesWhatItCannotDo) {
   };
   refuses({"--attention", "i8"}, "FP32 only");
   refuses({"--scheme", "calibrated"}, "without calibration");
+  refuses({"--keep-fp32", "wte", "--keep-fp32", "c_attn", "--keep-fp32", "c_proj", "--keep-fp32",
+           "c_fc"},
+          "every layer would stay in FP32");
   refuses({"--keep-fp32", "output.dense"}, "the first is \"h.0.attn.c_attn\"");
   ASSERT_EQ(quantize(golden.string(), out()).exit_code, 0);
   const fs::path io = golden / "io.safetensors";

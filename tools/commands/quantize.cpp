@@ -58,6 +58,14 @@ constexpr Option kKeepFp32{
         "intermediate.dense for that of every block; wte of a gpt2 whose product with the "
         "vocabulary is tied to its embeddings.",
     .repeatable = true};
+constexpr Option kKeepBelow{
+    .name = "keep-below",
+    .kind = Kind::kNumber,
+    .value = "DB",
+    .help =
+        "Measure on random ids what every layer loses, and leave in FP32 those whose signal to "
+        "noise is below so many decibels. linnet.json names them.",
+    .low = 0};
 constexpr Option kReport{
     .name = "report",
     .help =
@@ -82,11 +90,11 @@ constexpr Option kAvx2{.name = "avx2", .help = "Accepted: the file is the same f
 constexpr Option kAvx512{.name = "avx512", .help = "Accepted, as --avx2."};
 constexpr Option kAvx512Vnni{.name = "avx512-vnni", .help = "Accepted, as --avx2."};
 
-constexpr const Option* kOptions[] = {
-    &kSource,   &kTarget, &kScheme,    &kCalibrationFile, &kAttention,
-    &kKeepFp32, &kReport, &kEvalFile,  &kMaxDrop,         &kReplace,
-    &kThreads,  &kIsa,    &kJson,      &kFollowSymlinks,  &kNoFollowSymlinks,
-    &kAvx2,     &kAvx512, &kAvx512Vnni};
+constexpr const Option* kOptions[] = {&kSource,    &kTarget,   &kScheme,         &kCalibrationFile,
+                                      &kAttention, &kKeepFp32, &kKeepBelow,      &kReport,
+                                      &kEvalFile,  &kMaxDrop,  &kReplace,        &kThreads,
+                                      &kIsa,       &kJson,     &kFollowSymlinks, &kNoFollowSymlinks,
+                                      &kAvx2,      &kAvx512,   &kAvx512Vnni};
 
 // IN OUT [TYPE], or --model and --output-dir.
 void read_places(const cli::Arguments& args, tools::QuantizeOptions& options) {
@@ -126,6 +134,7 @@ int run(const cli::Arguments& args, cli::Console& console) {
   options.calibration_file = args.maybe(kCalibrationFile);
   if (args.given(kAttention)) options.int8_attention = args.text(kAttention) == "i8";
   options.keep_fp32 = args.list(kKeepFp32);
+  if (args.given(kKeepBelow)) options.keep_below = args.number(kKeepBelow);
   options.report = args.flag(kReport);
   options.eval_file = args.maybe(kEvalFile);
   if (args.given(kMaxDrop)) {

@@ -76,6 +76,22 @@ bool is_kept(const weights::ManifestQuantization& how, const LinearUnit& unit) {
   return std::binary_search(how.kept_fp32.begin(), how.kept_fp32.end(), unit.name);
 }
 
+// The layers, by their place among the units, that lose more than the options allow; their names go
+// to linnet.json.
+std::vector<std::size_t> noisy_layers(const QuantizeOptions& options,
+                                      const std::vector<LinearUnit>& units,
+                                      const compress::StepQuality& quality,
+                                      weights::ManifestQuantization& how) {
+  std::vector<std::size_t> noisy;
+  for (std::size_t i = 0; options.keep_below && i < units.size(); ++i) {
+    if (quality.layers[i].snr_db >= *options.keep_below) continue;
+    noisy.push_back(i);
+    how.kept_fp32.push_back(units[i].name);
+  }
+  std::sort(how.kept_fp32.begin(), how.kept_fp32.end());
+  return noisy;
+}
+
 // The numbers, from the whole model in FP32; what they were calibrated with goes to linnet.json.
 compress::QuantizedUnits quantized_encoder(const QuantizeOptions& options,
                                            const std::vector<LinearUnit>& units,
@@ -98,13 +114,21 @@ compress::QuantizedUnits quantized_encoder(const QuantizeOptions& options,
   for (const LinearUnit& unit : units) {
     if (is_kept(how, unit)) layer_of(quantized, unit) = {};
   }
-  if (options.report) {
+  if (options.report || options.keep_below) {
     const Calibration other = random_ids(directory, model.config.positions, kReportSeed);
     const compress::Measurement measurement{
         how.attention == "i8" ? AttentionKind::kInt8 : AttentionKind::kFloat32, other.batch()};
-    result.report =
-        compress::measure_steps(threads, model, recipe, calibration.batch(), measurement);
-    result.report.push_back(compress::measure_quality(threads, model, quantized, measurement));
+    compress::StepQuality quality =
+        compress::measure_quality(threads, model, quantized, measurement);
+    const std::vector<std::size_t> noisy = noisy_layers(options, units, quality, how);
+    for (const std::size_t i : noisy) layer_of(quantized, units[i]) = {};
+    if (options.report) {
+      result.report =
+          compress::measure_steps(threads, model, recipe, calibration.batch(), measurement);
+      result.report.push_back(
+          noisy.empty() ? std::move(quality)
+                        : compress::measure_quality(threads, model, quantized, measurement));
+    }
   }
   compress::QuantizedUnits all{std::move(quantized.words), {}};
   for (const LinearUnit& unit : units) {
@@ -134,22 +158,28 @@ compress::QuantizedUnits quantized_decoder(const QuantizeOptions& options,
                                            const compress::UnitSource& source,
                                            const std::vector<LinearUnit>& units,
                                            Quantization& result) {
-  const weights::ManifestQuantization& how = *result.manifest.quantization;
+  weights::ManifestQuantization& how = *result.manifest.quantization;
   const compress::EncoderRecipe recipe = recipe_of(options.scheme);
   compress::QuantizedUnits all = quantized_units(options, source, recipe, units, how);
-  if (!options.report) return all;
+  if (!options.report && !options.keep_below) return all;
   Threads threads(options.threads);
   const Gpt2Model model = load_gpt2(Checkpoint(options.model, options.open), load_options(options));
   const Calibration random =
       random_ids(model.checkpoint.directory(), model.config.n_positions, kReportSeed);
+  const auto measure = [&](const compress::QuantizedUnits& quantized) {
+    return compress::measure_gpt2_quality(threads, model, quantized, random.batch());
+  };
+  compress::StepQuality quality = measure(all);
+  const std::vector<std::size_t> noisy = noisy_layers(options, units, quality, how);
+  for (const std::size_t i : noisy) all.layers[i] = {};
+  if (!options.report) return all;
   if (recipe.rotate) {
     compress::EncoderRecipe plain = recipe;
     plain.rotate = false;
-    result.report.push_back(compress::measure_gpt2_quality(
-        threads, model, quantized_units(options, source, plain, units, {}), random.batch()));
+    result.report.push_back(measure(quantized_units(options, source, plain, units, {})));
     result.report.back().step = "plain";
   }
-  result.report.push_back(compress::measure_gpt2_quality(threads, model, all, random.batch()));
+  result.report.push_back(noisy.empty() ? std::move(quality) : measure(all));
   return all;
 }
 

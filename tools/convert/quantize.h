@@ -28,7 +28,9 @@ struct QuantizeOptions {
   /// Lines of text; without them a calibrated scheme takes random ids.
   std::optional<std::string> calibration_file;
   std::vector<std::string> keep_fp32;  // layers, by the end of their names
-  bool report = false;                 // measure the layers and the steps of the scheme
+  /// Layers whose products lose more stay in FP32 too: LayerQuality::snr_db, on random ids.
+  std::optional<double> keep_below;
+  bool report = false;  // measure the layers and the steps of the scheme
   /// Records to score both models on: see evaluate(). What is lost may be limited.
   std::optional<std::string> eval_file;
   std::optional<double> max_drop;

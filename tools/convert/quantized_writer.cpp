@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "weights/base/error.h"
+
 namespace linnet::tools {
 namespace {
 
@@ -97,6 +99,9 @@ void QuantizedWriter::add_unit(const LinearUnit& unit, const compress::Quantized
 }
 
 void QuantizedWriter::write(const std::string& path, NonFinite non_finite) {
+  if (manifest_.layers.empty()) {
+    throw Error(ErrorCode::kInvalidArgument, "every layer would stay in FP32: nothing is in INT8");
+  }
   for (const Transfer& one : transfers(checkpoint_, manifest_)) {
     outputs_.push_back({one.to, [this, one, non_finite](weights::OutputFile& out) {
                           manifest_.tensors.at(one.to.name).rounded =

@@ -26,7 +26,7 @@ class QuantizedWriter {
   void add_words(const compress::QuantizedRows& words);
   void add_unit(const LinearUnit& unit, const compress::QuantizedLinear& quantized);
   /// What was added, then everything that stays as it is, into one file. Throws kNumeric for a
-  /// number that is not finite, unless that is allowed.
+  /// number that is not finite, unless that is allowed, kInvalidArgument if nothing was added.
   void write(const std::string& path, NonFinite non_finite);
   /// Of all tensors written.
   std::int64_t bytes() const;
