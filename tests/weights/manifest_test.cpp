@@ -162,7 +162,7 @@ TEST_F(ManifestFileTest, RefusesLayersThatContradictThemselves) {
     const std::string got = error_of(ErrorCode::kFormat, [&] { read(text); });
     EXPECT_NE(got.find(message), std::string::npos) << got;
   };
-  refuses_quantized("\"i8_packed\"", "\"i4_packed\"", "unknown number format");
+  refuses_quantized("\"i8_packed\"", "\"i3_packed\"", "unknown number format");
   refuses_quantized("\"i8_packed\"", "\"i8_rows\"", "neither rotation nor factors");
   refuses_quantized("\"N\": 9", "\"N\": 10", "has 10 rows, its weights 9");
   refuses_quantized("\"N\": 9", "\"N\": 8", "is not made of \"key\"");
