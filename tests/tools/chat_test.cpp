@@ -35,7 +35,7 @@ Json ids_of(const std::string& text) {
 
 // What a request gets for the ids.
 Json continued(const Json& ids, Json request) {
-  request["prompts"] = {ids};
+  request["prompts"] = Json::array({ids});
   const Finished done =
       run({.arguments = {LINNET_PROGRAM, "generate", "--model", model(), "--requests", "-"},
            .input = request.dump()});

@@ -72,8 +72,9 @@ TEST_F(QuantizeInt4, IsSmallAndNear) {
   ASSERT_EQ(quantize(yelp.string(), out(), "int4", {"--force"}).exit_code, 0);
   // 4.25 bits a weight; scales of rows, biases, norms and positions stay what they are.
   EXPECT_LT(bytes(), 0.65 * eight);
-  for (const auto& [name, layer] : manifest()["layers"].items()) {
-    EXPECT_EQ(layer["format"], "i4_packed") << name;
+  const auto document = manifest();
+  for (const auto& [name, layer] : document.at("layers").items()) {
+    EXPECT_EQ(layer.at("format"), "i4_packed") << name;
   }
   const double four = perplexity(out());
   EXPECT_LT(four / exact, 1.06);
