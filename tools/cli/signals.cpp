@@ -1,6 +1,7 @@
 #include "tools/cli/signals.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -44,6 +45,21 @@ bool take_interrupt() {
 
 void check_interrupt() {
   if (caught != 0) throw Interrupted{interrupted()};
+}
+
+void await_input(int fd) {
+  sigset_t ours, before;
+  ::sigemptyset(&ours);
+  ::sigaddset(&ours, SIGINT);
+  ::sigaddset(&ours, SIGTERM);
+  // Only ppoll lets signals in, in one step with the wait: none can come between look and wait.
+  ::pthread_sigmask(SIG_BLOCK, &ours, &before);
+  if (caught == 0) {
+    pollfd input{fd, POLLIN, 0};
+    ::ppoll(&input, 1, nullptr, &before);
+  }
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  check_interrupt();
 }
 
 }  // namespace linnet::cli

@@ -16,4 +16,8 @@ bool take_interrupt();
 /// Throws Interrupted once SIGINT or SIGTERM came. Long work calls it between steps.
 void check_interrupt();
 
+/// Returns once the descriptor can be read, or is at its end or broken. Throws Interrupted when a
+/// signal comes, or came just before: a plain read would wait on.
+void await_input(int fd);
+
 }  // namespace linnet::cli

@@ -34,10 +34,10 @@ Descriptor open_input(const std::string& path) {
 
 std::size_t read_some(int fd, char* to, std::size_t bytes, const std::string& name) {
   while (true) {
+    cli::await_input(fd);
     const ssize_t n = ::read(fd, to, bytes);
     if (n >= 0) return static_cast<std::size_t>(n);
     if (errno != EINTR) fail(name, errno);
-    cli::check_interrupt();
   }
 }
 
