@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Trains from all-MiniLM-L6-v2 with the hyper-parameters of the anchors in PyTorch, and scores the
-# result with linnet evaluate.
+# Real training runs. sst2, mrpc (three seeds), squad2 and imdb fine-tune all-MiniLM-L6-v2 with the
+# hyper-parameters of the same runs in PyTorch and score the result with linnet evaluate; gpt2_imdb
+# goes on with a small GPT-2 on the texts of IMDB; shakespeare trains one from nothing.
 #
 #   tools/experiments.sh [--output DIR] [--threads N] [--max-steps N] NAME...
 #
-# NAME is sst2, mrpc (three seeds), squad2 or imdb. Results go to DIR/NAME (default
-# build/experiments); a run that was interrupted goes on when it is started again. --max-steps
-# ends every run early: to see that all is in place. Needs the release build, the model in models/
-# (tools/get_minilm.sh) and the data sets in the folder that LINNET_DATA names (default
-# ../shared/data); squad2 needs python3, to split the articles.
+# Results go to DIR/NAME (default build/experiments); a run that was interrupted goes on when it is
+# started again. --max-steps ends every run early: to see that all is in place. Needs the release
+# build, the model in models/ (tools/get_minilm.sh) and the data sets in the folder that LINNET_DATA
+# names (default ../shared/data); some need python3, to split or reshape their data.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -25,7 +25,7 @@ while [ $# -gt 0 ]; do
     --output) output=${2:?"--output needs a directory"}; shift ;;
     --threads) threads=(--threads "${2:?"--threads needs a number"}"); shift ;;
     --max-steps) steps=(--max-steps "${2:?"--max-steps needs a number"}"); shift ;;
-    sst2 | mrpc | squad2 | imdb) names+=("$1") ;;
+    sst2 | mrpc | squad2 | imdb | gpt2_imdb | shakespeare) names+=("$1") ;;
     *) usage ;;
   esac
   shift
@@ -43,10 +43,16 @@ done
 train() {
   local to=$1
   shift
-  "$linnet" train --model "$model" --output-dir "$to" --resume --weight-decay 0.01 \
-    --warmup-ratio 0.06 --per-device-train-batch-size 32 --group-by-length \
-    --logging-steps 100 --save-total-limit 2 --eval-strategy epoch --save-strategy epoch \
-    "${threads[@]}" "$@" "${steps[@]}"
+  "$linnet" train --output-dir "$to" --resume --weight-decay 0.01 --warmup-ratio 0.06 \
+    --per-device-train-batch-size 32 --logging-steps 100 --save-total-limit 2 \
+    --eval-strategy epoch --save-strategy epoch --seed 1 "${threads[@]}" "$@" "${steps[@]}"
+}
+
+# fine_tune DIR OPTION...
+fine_tune() {
+  local to=$1
+  shift
+  train "$to" --model "$model" --group-by-length "$@"
 }
 
 # evaluate DIR TASK FILE OPTION...
@@ -57,8 +63,8 @@ evaluate() {
 }
 
 sst2() {
-  train "$output/sst2" --train-file "$data/glue/SST-2/train.tsv" \
-    --validation-file "$data/glue/SST-2/dev.tsv" --learning-rate 5e-5 --num-train-epochs 2 --seed 1
+  fine_tune "$output/sst2" --train-file "$data/glue/SST-2/train.tsv" \
+    --validation-file "$data/glue/SST-2/dev.tsv" --learning-rate 5e-5 --num-train-epochs 2
   for part in dev test; do
     echo "sst2 $part"
     evaluate "$output/sst2" text-classification "$data/glue/SST-2/$part.tsv"
@@ -72,7 +78,7 @@ mrpc() {
     cp "$data/glue/MRPC/msr_paraphrase_$part.txt" "$output/mrpc_$part.tsv"
   done
   for seed in 1 2 3; do
-    train "$output/mrpc$seed" --train-file "$output/mrpc_train.tsv" \
+    fine_tune "$output/mrpc$seed" --train-file "$output/mrpc_train.tsv" \
       --validation-file "$output/mrpc_test.tsv" --learning-rate 5e-5 --num-train-epochs 4 \
       --seed "$seed"
     echo "mrpc, seed $seed"
@@ -102,19 +108,62 @@ PYTHON
 
 squad2() {
   split_squad
-  train "$output/squad2" --task question-answering --train-file "$output/squad2_train.json" \
+  fine_tune "$output/squad2" --task question-answering --train-file "$output/squad2_train.json" \
     --validation-file "$output/squad2_dev.json" --max-seq-length 384 --doc-stride 128 \
-    --learning-rate 1e-4 --num-train-epochs 2 --seed 1
+    --learning-rate 1e-4 --num-train-epochs 2
   evaluate "$output/squad2" question-answering "$output/squad2_dev.json" --max-seq-len 384 \
     --doc-stride 128
   echo "anchor: exact 55.7, F1 56.7; HasAns 21.8 and 24.0, NoAns 83.8"
 }
 
 imdb() {
-  train "$output/imdb" --train-file "$data/imdb/train.jsonl" \
+  fine_tune "$output/imdb" --train-file "$data/imdb/train.jsonl" \
     --validation-file "$data/imdb/test.jsonl" --max-seq-length 256 --learning-rate 5e-5 \
-    --num-train-epochs 1 --seed 1
+    --num-train-epochs 1
   evaluate "$output/imdb" text-classification "$data/imdb/test.jsonl" --max-length 256
+}
+
+# Of both parts of IMDB the first reviews, a line each: 10,000 to train, 1,000 to validate.
+imdb_texts() {
+  python3 - "$data/imdb" "$output" <<'PYTHON'
+import json
+import random
+import sys
+
+for part, name, count in (("train", "train", 10000), ("test", "valid", 1000)):
+    with open(f"{sys.argv[1]}/{part}.jsonl", encoding="utf-8") as file:
+        texts = [json.loads(line)["text"] for line in file]
+    random.Random(1).shuffle(texts)  # they are sorted by label
+    with open(f"{sys.argv[2]}/imdb_{name}.txt", "w", encoding="utf-8") as file:
+        for text in texts[:count]:
+            print(" ".join(text.replace("<br />", " ").split()), file=file)
+PYTHON
+}
+
+gpt2_imdb() {
+  local gpt2=$data/checkpoints/gpt2-yelp
+  imdb_texts
+  train "$output/gpt2_imdb" --model "$gpt2" --task language-modeling \
+    --train-file "$output/imdb_train.txt" --validation-file "$output/imdb_valid.txt" \
+    --learning-rate 5e-4 --num-train-epochs 1
+  for model in "$gpt2" "$output/gpt2_imdb"; do
+    echo "gpt2_imdb, $model"
+    "$linnet" perplexity --model "$model" --input "$output/imdb_valid.txt" "${threads[@]}"
+  done
+}
+
+# The last tenth of tinyshakespeare is for validation.
+shakespeare() {
+  local text=$data/tinyshakespeare/input.txt lines
+  lines=$(wc -l < "$text")
+  head -n $((lines * 9 / 10)) "$text" > "$output/shakespeare_train.txt"
+  tail -n +$((lines * 9 / 10 + 1)) "$text" > "$output/shakespeare_valid.txt"
+  train "$output/shakespeare" --model "$data/checkpoints/gpt2-yelp" --from-scratch \
+    --config-overrides n_embd=256,n_layer=6,n_head=8,n_positions=256,n_ctx=256 \
+    --task language-modeling --train-file "$output/shakespeare_train.txt" \
+    --validation-file "$output/shakespeare_valid.txt" --learning-rate 1e-3 --num-train-epochs 12
+  "$linnet" generate --model "$output/shakespeare" --max-new-tokens 200 \
+    --do-sample --temperature 0.8 --seed 1 "${threads[@]}" $'ROMEO:\n'
 }
 
 mkdir -p "$output"
