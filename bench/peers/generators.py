@@ -53,8 +53,9 @@ def check(name, worker, wanted):
     logits = worker.ask("batch", ids=wanted["prompt"])["logits"]
     largest = max(abs(x) for x in wanted["logits"][0])
     worst = max(abs(a - b) / largest for a, b in zip(logits[0], wanted["logits"][0], strict=True))
-    precision = table.GENERATORS[name].precision
-    if not worst <= table.TOLERANCE[precision]:
+    backend = table.GENERATORS[name]
+    precision = backend.precision
+    if not worst <= (backend.tolerance or table.TOLERANCE[precision]):
         raise WorkerFailed(f"logits differ by {worst:.2g} of the largest")
     tokens = worker.ask("generate", ids=wanted["rows"], tokens=len(wanted["tokens"][0]))["tokens"]
     same = 0

@@ -88,8 +88,9 @@ def install(folder):
     """Makes the virtual environment with the pinned peers, or completes it."""
     if not (folder / "bin/python").exists():
         venv.create(folder, with_pip=True)
+    native = {"CMAKE_ARGS": "-DGGML_NATIVE=ON"}  # of llama.cpp, which is built from its source
     subprocess.run([folder / "bin/python", "-m", "pip", "install", "--disable-pip-version-check",
-                    "-r", HERE / "requirements.txt"], check=True)
+                    "-r", HERE / "requirements.txt"], check=True, env={**native, **os.environ})
 
 
 def enter(folder):

@@ -20,6 +20,7 @@ class Backend:
     precision: str
     files: str  # conversion that it reads: NAME of `convert_NAME` in the engine's module
     note: str  # the settings, for the report
+    tolerance: float = 0  # in place of that of its precision in TOLERANCE
 
 
 MODELS = {
@@ -86,12 +87,22 @@ GENERATORS = {
     "ov_fp32": Backend("openvino", "fp32", "generator_ir",
                        "stateful, LATENCY, 1 stream, logits of the last token"),
     "ct2_fp32": Backend("ctranslate2", "fp32", "generator_fp32", "generate_batch"),
+    # Its GELU is a table in F16.
+    "llama_f32": Backend("llamacpp", "fp32", "generator_f32", "F32, keys and values in F16",
+                         tolerance=1e-3),
     "torch_bf16": Backend("torch", "bf16", "none", "eager, sdpa, DynamicCache"),
     "ov_bf16": Backend("openvino", "bf16", "generator_ir",
                        "stateful, LATENCY, 1 stream, logits of the last token"),
+    "llama_f16": Backend("llamacpp", "bf16", "generator_f16", "F16, keys and values too"),
+    "llama_bf16": Backend("llamacpp", "bf16", "generator_bf16", "BF16, keys and values in F16"),
+    "torch_int8": Backend("torch", "int8", "none", "quantize_dynamic of all layers"),
     "ort_int8": Backend("onnxruntime", "int8", "generator_int8", "quantize_dynamic, per channel"),
     "ov_int8": Backend("openvino", "int8", "generator_int8", "NNCF INT8 weights, groups of 32"),
     "ct2_int8": Backend("ctranslate2", "int8", "generator_int8", "generate_batch"),
+    "llama_q8_0": Backend("llamacpp", "int8", "generator_q8_0", "Q8_0, keys and values in F16"),
+    "ort_int4": Backend("onnxruntime", "int4", "generator_int4", "MatMulNBits, groups of 32, INT8 rows"),
+    "ov_int4": Backend("openvino", "int4", "generator_int4", "NNCF INT4_SYM, groups of 64"),
+    "llama_q4_0": Backend("llamacpp", "int4", "generator_q4_0", "Q4_0, keys and values in F16"),
 }
 
 # What is generated: prompts, tokens of each, new tokens of each. One new token is a prefill; more

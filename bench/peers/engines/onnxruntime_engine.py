@@ -117,7 +117,42 @@ def convert_generator_int8(directory, target):
     plain.unlink()
 
 
-REQUIRES["generator_fp32"] = REQUIRES["generator_int8"] = "generator_onnx"
+def convert_generator_int4(directory, target):
+    """MatMulNBits in groups of 32, activations in INT8: accuracy_level 4 is the quickest."""
+    import onnx
+    from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+
+    model = onnx.load(directory / "onnxruntime-generator_onnx" / "model.onnx")
+    _gemm_to_matmul(model)
+    quantizer = MatMulNBitsQuantizer(model, block_size=32, is_symmetric=True, accuracy_level=4)
+    quantizer.process()
+    plain = target / "plain.onnx"
+    quantizer.model.save_model_to_file(str(plain))
+    _optimize(plain, target)
+    plain.unlink()
+
+
+def _gemm_to_matmul(model):
+    """The quantizer knows MatMul only; the layers' Gemm have neither factors nor transposes."""
+    import onnx
+
+    nodes = []
+    for node in model.graph.node:
+        if node.op_type == "Gemm":
+            values = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+            if any(values.get(name, wanted) != wanted for name, wanted in
+                   [("alpha", 1.0), ("beta", 1.0), ("transA", 0), ("transB", 0)]):
+                raise ValueError(f"{node.name}: not a plain Gemm")
+            product = node.output[0] + "_product"
+            nodes.append(onnx.helper.make_node("MatMul", node.input[:2], [product]))
+            nodes.append(onnx.helper.make_node("Add", [product, node.input[2]], node.output))
+        else:
+            nodes.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+REQUIRES |= {f"generator_{name}": "generator_onnx" for name in ("fp32", "int8", "int4")}
 
 
 class Generator:

@@ -114,7 +114,18 @@ def convert_generator_int8(directory, target):
     openvino.save_model(nncf.compress_weights(model), target / "model.xml", compress_to_fp16=False)
 
 
-REQUIRES["generator_int8"] = "generator_ir"
+def convert_generator_int4(directory, target):
+    """Every matrix: by default the first and the last would stay in INT8."""
+    import nncf
+    import openvino
+
+    model = openvino.Core().read_model(directory / "openvino-generator_ir" / "model.xml")
+    compressed = nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT4_SYM, group_size=64,
+                                       ratio=1.0, all_layers=True)
+    openvino.save_model(compressed, target / "model.xml", compress_to_fp16=False)
+
+
+REQUIRES["generator_int8"] = REQUIRES["generator_int4"] = "generator_ir"
 
 
 class Generator:

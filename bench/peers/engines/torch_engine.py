@@ -45,6 +45,23 @@ class Generator:
         self.model = transformers.AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.bfloat16 if precision == "bf16" else torch.float32,
             attn_implementation="sdpa").eval()
+        if precision == "int8":
+            self.model = self._quantized()
+
+    def _quantized(self):
+        """Its layers are Conv1D, which quantize_dynamic leaves alone: made Linear first."""
+        torch, layers = self.torch, []
+        for block in self.model.transformer.h:
+            layers += [(block.attn, "c_attn"), (block.attn, "c_proj"),
+                       (block.mlp, "c_fc"), (block.mlp, "c_proj")]
+        for parent, name in layers:
+            old = getattr(parent, name)
+            new = torch.nn.Linear(*old.weight.shape)
+            new.weight = torch.nn.Parameter(old.weight.detach().t().contiguous())
+            new.bias = old.bias
+            setattr(parent, name, new)
+        return torch.ao.quantization.quantize_dynamic(self.model, {torch.nn.Linear},
+                                                      dtype=torch.qint8)
 
     def last_logits(self, row):
         with self.torch.inference_mode():
