@@ -1,7 +1,9 @@
 // Sequences that get longer than the model has positions.
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <numeric>
+#include <string>
 
 #include "engine/generate/generator.h"
 #include "tests/support/count_allocations.h"
@@ -148,6 +150,38 @@ TEST_F(Overflow, StepsAllocateNothing) {
     }
     EXPECT_EQ(counts[1], counts[0]) << "guesses " << guesses;
     EXPECT_EQ(counts[2], counts[0]) << "guesses " << guesses;
+  }
+}
+
+// Resident memory of this process that belongs to no file, in bytes, counted page by page; 0: not
+// known here.
+std::int64_t anonymous_bytes() {
+  std::ifstream pages("/proc/self/smaps_rollup");
+  for (std::string line; std::getline(pages, line);) {
+    if (line.starts_with("Anonymous:")) return std::stoll(line.substr(10)) * 1024;
+  }
+  return 0;
+}
+
+TEST_F(Overflow, TenThousandTokensLeaveMemoryAsItWas) {
+  if (!test::kCountsAllocations) GTEST_SKIP() << "a sanitizer keeps what was freed";
+  if (anonymous_bytes() == 0) GTEST_SKIP() << "not here: Anonymous in /proc/self/smaps_rollup";
+  const Gpt2Model model = load(*dir_, kernels::supported_isas().back());
+  Gpt2Session session(model, {.threads = 2});
+  for (const std::int64_t guesses : {0, 6}) {
+    Generator generator(session, {.sequences = 3});  // the fourth waits for a place
+    GenerationParameters p = sliding(500);
+    p.prompt_lookup_num_tokens = guesses;
+    p.do_sample = true;
+    generator.generate(prompts_, p);
+    const std::int64_t before = anonymous_bytes();
+    std::size_t made = 0;
+    for (p.seed = 1; p.seed <= 5; ++p.seed) {
+      for (const GeneratedSequence& s : generator.generate(prompts_, p)) made += s.tokens.size();
+    }
+    EXPECT_EQ(made, 10'000u);
+    // A number a token would be ten pages; a stack may have grown by one.
+    EXPECT_LE(anonymous_bytes() - before, 2 * 4096) << "guesses " << guesses;
   }
 }
 
