@@ -26,6 +26,8 @@ constexpr const Option* kOptions[] = {&kTask,
                                       &kOverwrite,
                                       &kResume,
                                       &kResumeFrom,
+                                      &kDataCache,
+                                      &kOverwriteCache,
                                       &kDoTrain,
                                       &kDoEval,
                                       &kTextColumn,
@@ -88,7 +90,6 @@ constexpr const Option* kOptions[] = {&kTask,
                                       &kNoProgress,
                                       &kDisableTqdm,
                                       &kPadToMaxLength,
-                                      &kOverwriteCache,
                                       &kCacheDir,
                                       &kUseFastTokenizer,
                                       &kPreprocessingNumWorkers,
@@ -365,6 +366,10 @@ int run(const cli::Arguments& args, cli::Console& console) {
     throw cli::UsageError("--do-eval without --do-train: linnet evaluate scores a trained model");
   }
   o.evaluate_at_end = validates && (evaluates || !args.given(kDoTrain));
+  if (args.given(kDataCache)) {
+    o.data_cache = args.text(kDataCache) == "none" ? "" : args.text(kDataCache);
+  }
+  o.cache_use = args.flag(kOverwriteCache) ? tools::CacheUse::kRenew : tools::CacheUse::kReuse;
   o.load.isa = choose_isa(args.maybe(kIsa));
   o.threads = session_options(args).threads;
   o.trainer = trainer_options(args);

@@ -10,7 +10,6 @@ inline constexpr std::string_view kNoEffect = "Accepted; changes nothing here.";
 inline constexpr std::string_view kNotHere = "Refused: not in linnet.";
 
 inline constexpr Option kPadToMaxLength{.name = "pad-to-max-length", .help = kNoEffect};
-inline constexpr Option kOverwriteCache{.name = "overwrite-cache", .help = kNoEffect};
 inline constexpr Option kCacheDir{
     .name = "cache-dir", .kind = Kind::kText, .value = "DIR", .help = kNoEffect};
 inline constexpr Option kUseFastTokenizer{.name = "use-fast-tokenizer", .help = kNoEffect};
@@ -60,7 +59,6 @@ inline constexpr Option kTokenizerName{
     .name = "tokenizer-name", .kind = Kind::kText, .value = "DIR", .help = kNotHere};
 
 inline constexpr const Option* kAccepted[] = {&kPadToMaxLength,
-                                              &kOverwriteCache,
                                               &kCacheDir,
                                               &kUseFastTokenizer,
                                               &kPreprocessingNumWorkers,

@@ -36,6 +36,15 @@ inline constexpr Option kOverwrite{
 inline constexpr Option kResume{
     .name = "resume",
     .help = "Go on from the newest complete checkpoint of the output directory, if there is one."};
+inline constexpr Option kDataCache{
+    .name = "data-cache",
+    .kind = Kind::kText,
+    .value = "DIR",
+    .help =
+        "Where the tokens of the files are kept for further runs; none: nowhere. By default in the "
+        "output directory, until the run has ended."};
+inline constexpr Option kOverwriteCache{.name = "overwrite-cache",
+                                        .help = "Make the kept tokens anew."};
 inline constexpr Option kTask{
     .name = "task",
     .kind = Kind::kChoice,

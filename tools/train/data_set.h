@@ -11,6 +11,7 @@
 #include "tokenizer/tokenizer.h"
 #include "tools/evaluate/scores.h"
 #include "tools/train/labelled_texts.h"
+#include "tools/train/token_cache.h"
 
 // The files of a task as examples to train on, and how what a model gives for them is scored.
 namespace linnet::tools {
@@ -48,6 +49,13 @@ struct TextEncoder {
   Threads& threads;
   std::int64_t max_length;
   bool types;  // the model has token types
+  const TokenCache* cache = nullptr;
+  std::string key{};  // of what is encoded, in the cache
+
+  /// What is kept under the key, or what make() gives.
+  TokenArrays cached(const std::function<TokenArrays()>& make) const {
+    return cache == nullptr ? make() : cache->arrays(key, make);
+  }
 };
 
 struct DataSet {
@@ -72,6 +80,11 @@ struct TaskData {
   std::function<DataSet(const TextEncoder&)> validation;  // empty without a file
 };
 
+/// What the tokens of a file depend on beside the encoder: the content of the file and the options
+/// that say which of it is read, and how.
+std::string content_key(const DataOptions& options, const std::string& file_hash,
+                        std::int64_t max_samples);
+
 /// Reads the files. `model` is the config.json that training begins from. Throws kFormat naming
 /// file and line of what cannot be used.
 TaskData read_task(const DataOptions& options, const CommonConfig& model);
@@ -81,7 +94,13 @@ TaskData read_tagged_task(const DataOptions& options, const CommonConfig& model)
 TaskData read_question_task(const DataOptions& options);
 
 /// Appends a sequence; its token types where `types` has any.
-void append_sequence(train::Examples& examples, std::span<const std::int32_t> tokens,
+void append_sequence(TokenArrays& arrays, std::span<const std::int32_t> tokens,
                      std::span<const std::int32_t> types);
+
+/// Throws kFormat: what the cache holds for a file is not what the file has.
+void expect_cached(bool fits, const std::string& file);
+
+/// Tokens, types and starts become those of the examples.
+void move_sequences(train::Examples& examples, TokenArrays&& arrays);
 
 }  // namespace linnet::tools

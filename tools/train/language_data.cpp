@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "engine/core/math.h"
+#include "engine/tasks/window_batch.h"
 #include "tools/io/small_file.h"
 #include "weights/base/error.h"
 
@@ -38,10 +39,49 @@ DataSet blocks(const std::string& file, std::vector<std::int32_t> tokens, std::i
   return data;
 }
 
+// Bytes of a text that are encoded together.
+constexpr std::size_t kPart = std::size_t{1} << 20;
+
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+// The text in parts that begin with a line's end between two letters: of the tokens of byte-level
+// BPE none reaches over such a place.
+std::vector<std::string_view> parts_of(std::string_view text) {
+  std::vector<std::string_view> parts;
+  while (text.size() > kPart) {
+    std::size_t at = text.find('\n', kPart);
+    while (at != text.npos &&
+           !(at + 1 < text.size() && is_letter(text[at - 1]) && is_letter(text[at + 1]))) {
+      at = text.find('\n', at + 1);
+    }
+    if (at == text.npos) break;
+    parts.push_back(text.substr(0, at));
+    text.remove_prefix(at);
+  }
+  parts.push_back(text);
+  return parts;
+}
+
 std::vector<std::int32_t> tokens_of_file(const std::string& text, const TextEncoder& encoder) {
   tokenizer::EncodeOptions options;
   options.add_special_tokens = false;
-  return encoder.tokenizer.encode(text, options).ids;
+  const auto ids = [&](std::string_view part) {
+    return encoder.tokenizer.encode(part, options).ids;
+  };
+  // Where a space goes in front of every text, the text is encoded as one.
+  std::vector<std::int32_t> both = ids("a");
+  const std::vector<std::int32_t> second = ids("\na");
+  both.insert(both.end(), second.begin(), second.end());
+  if (both != ids("a\na")) return ids(text);
+  const std::vector<std::string_view> parts = parts_of(text);
+  std::vector<std::vector<std::int32_t>> found(parts.size());
+  for_each_on_all_threads(
+      encoder.threads, static_cast<std::int64_t>(parts.size()), [&](std::int64_t i) {
+        found[static_cast<std::size_t>(i)] = ids(parts[static_cast<std::size_t>(i)]);
+      });
+  std::vector<std::int32_t> tokens;
+  for (const auto& part : found) tokens.insert(tokens.end(), part.begin(), part.end());
+  return tokens;
 }
 
 // Lines of the text that are not empty.
@@ -110,9 +150,13 @@ DataSet read(const std::string& file, std::int64_t limit, const DataOptions& opt
   std::string text = io::read_small_file(file, kMostBytes);
   if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);  // a byte order mark
   const bool masked = options.task == TrainTask::kMaskedLanguageModeling;
-  DataSet data =
-      blocks(file, masked ? tokens_of_lines(file, text, encoder) : tokens_of_file(text, encoder),
-             encoder.max_length, limit, encoder.types);
+  TokenArrays arrays = encoder.cached([&] {
+    TokenArrays made;
+    made.tokens = masked ? tokens_of_lines(file, text, encoder) : tokens_of_file(text, encoder);
+    if (!made.tokens.empty()) made.starts.push_back(static_cast<std::int64_t>(made.tokens.size()));
+    return made;
+  });
+  DataSet data = blocks(file, std::move(arrays.tokens), encoder.max_length, limit, encoder.types);
   train::Examples& e = data.examples;
   if (masked) {
     e.masking = masking_of(options, encoder.tokenizer);

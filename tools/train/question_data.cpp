@@ -86,8 +86,8 @@ std::shared_ptr<const Questions> read(const std::string& path, std::int64_t limi
 
 using Windows = std::vector<WindowedText>;
 
-std::shared_ptr<const Windows> windows_of(const Questions& questions, const TextEncoder& encoder,
-                                          std::int64_t doc_stride) {
+TokenArrays tokens_of(const Questions& questions, const TextEncoder& encoder,
+                      std::int64_t doc_stride) {
   std::vector<TextInput> inputs;
   for (const SquadQuestion& q : questions.used()) inputs.push_back({q.question, q.context});
   tokenizer::EncodeOptions options;
@@ -95,14 +95,56 @@ std::shared_ptr<const Windows> windows_of(const Questions& questions, const Text
   options.return_overflow = true;
   options.max_length = encoder.max_length;
   options.stride = doc_stride;
-  auto windows =
-      std::make_shared<Windows>(make_windows(encoder.tokenizer, encoder.threads, inputs, options));
-  for (std::size_t i = 0; i < windows->size(); ++i) {
-    const WindowedText& text = (*windows)[i];
-    if (text.error.empty()) continue;
-    throw Error(text.code, questions.file.name + ": question " +
-                               quote(questions.file.questions[i].id) + ": " + text.error);
+  const Windows windows = make_windows(encoder.tokenizer, encoder.threads, inputs, options);
+  TokenArrays arrays;
+  for (std::size_t i = 0; i < windows.size(); ++i) {
+    if (!windows[i].error.empty()) {
+      throw Error(windows[i].code, questions.file.name + ": question " +
+                                       quote(questions.file.questions[i].id) + ": " +
+                                       windows[i].error);
+    }
+    arrays.more.push_back(static_cast<std::int32_t>(windows[i].windows.size()));
   }
+  for (const WindowedText& text : windows) {
+    for (const tokenizer::Encoding& window : text.windows) {
+      append_sequence(arrays, window.ids, window.type_ids);
+      for (std::size_t t = 0; t < window.ids.size(); ++t) {
+        const std::int32_t token[] = {window.offsets[t].begin, window.offsets[t].end,
+                                      window.sequence_ids[t]};
+        arrays.more.insert(arrays.more.end(), std::begin(token), std::end(token));
+      }
+    }
+  }
+  if (!encoder.types) arrays.types.clear();
+  return arrays;
+}
+
+// The windows with what of them is needed here: where each token stands.
+std::shared_ptr<const Windows> windows_of(const Questions& questions, const TokenArrays& arrays) {
+  const std::size_t count = questions.count, sequences = arrays.starts.size() - 1;
+  const auto expect = [&](bool fits) { expect_cached(fits, questions.file.name); };
+  expect(arrays.more.size() == count + 3 * arrays.tokens.size());
+  auto windows = std::make_shared<Windows>(count);
+  const std::int32_t* at = arrays.more.data() + count;
+  std::size_t sequence = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const SquadQuestion& question = questions.file.questions[i];
+    const auto context = static_cast<std::int32_t>(question.context.size());
+    (*windows)[i].text = {question.question, question.context};
+    expect(arrays.more[i] > 0);
+    for (std::int32_t w = 0; w < arrays.more[i]; ++w, ++sequence) {
+      expect(sequence < sequences);
+      tokenizer::Encoding& window = (*windows)[i].windows.emplace_back();
+      const std::int64_t begin = arrays.starts[sequence], end = arrays.starts[sequence + 1];
+      window.ids.assign(arrays.tokens.begin() + begin, arrays.tokens.begin() + end);
+      for (std::int64_t t = begin; t < end; ++t, at += 3) {
+        expect(at[2] != kContext || (0 <= at[0] && at[0] <= at[1] && at[1] <= context));
+        window.offsets.push_back({at[0], at[1]});
+        window.sequence_ids.push_back(static_cast<std::int8_t>(at[2]));
+      }
+    }
+  }
+  expect(sequence == sequences);
   return windows;
 }
 
@@ -127,19 +169,20 @@ void answer_all(const Questions& questions, const Windows& windows, AnswerOption
 
 DataSet data_set(std::shared_ptr<const Questions> questions, const TextEncoder& encoder,
                  const DataOptions& options) {
-  const auto windows = windows_of(*questions, encoder, options.doc_stride);
+  TokenArrays arrays =
+      encoder.cached([&] { return tokens_of(*questions, encoder, options.doc_stride); });
+  const auto windows = windows_of(*questions, arrays);
   DataSet set;
   train::Examples& examples = set.examples;
+  move_sequences(examples, std::move(arrays));
   for (std::size_t i = 0; i < windows->size(); ++i) {
     for (const tokenizer::Encoding& window : (*windows)[i].windows) {
-      append_sequence(examples, window.ids, window.type_ids);
       std::pair<std::int64_t, std::int64_t> tokens{0, 0};
       if (questions->answers[i]) tokens = answer_tokens(window, *questions->answers[i]);
       examples.span_starts.push_back(tokens.first);
       examples.span_ends.push_back(tokens.second);
     }
   }
-  if (!encoder.types) examples.types.clear();
   set.records = static_cast<std::int64_t>(questions->count);
   set.classes = 2;
   AnswerOptions answer;

@@ -73,6 +73,35 @@ void add_entities(Scores& scores, const TaggedWords& words, const WordLabels& la
   add_entity_scores(scores, score);
 }
 
+// The sentences; `more` has the first token of each word, -1 where it has none.
+TokenArrays tokens_of(const TaggedWords& words, const TextEncoder& encoder) {
+  std::vector<JoinedWords> joined;
+  std::vector<TextInput> inputs;
+  for (const TaggedSentence& sentence : words.sentences) joined.emplace_back(sentence.words);
+  for (const JoinedWords& one : joined) inputs.push_back({one.text, std::nullopt});
+  tokenizer::EncodeOptions options;
+  options.truncation = tokenizer::Truncation::kLongestFirst;
+  options.max_length = encoder.max_length;
+  const auto texts = make_windows(encoder.tokenizer, encoder.threads, inputs, options);
+
+  TokenArrays arrays;
+  for (std::size_t s = 0; s < texts.size(); ++s) {
+    if (!texts[s].error.empty())
+      throw Error(texts[s].code, place(words, s) + ": " + texts[s].error);
+    const tokenizer::Encoding& e = texts[s].windows[0];
+    const std::size_t first_token = arrays.tokens.size(), first_word = arrays.more.size();
+    arrays.more.resize(first_word + words.sentences[s].words.size(), -1);
+    append_sequence(arrays, e.ids, e.type_ids);
+    for (std::size_t t = 0; t < e.ids.size(); ++t) {
+      if (e.special_tokens_mask[t] != 0) continue;
+      std::int32_t& token = arrays.more[first_word + joined[s].word_at(e.offsets[t].begin)];
+      if (token < 0) token = static_cast<std::int32_t>(first_token + t);
+    }
+  }
+  if (!encoder.types) arrays.types.clear();
+  return arrays;
+}
+
 }  // namespace
 
 std::vector<std::string> tag_names(const TaggedWords& words, const CommonConfig& model) {
@@ -89,37 +118,27 @@ std::vector<std::string> tag_names(const TaggedWords& words, const CommonConfig&
 
 DataSet tagged_data_set(std::shared_ptr<const TaggedWords> words,
                         const std::vector<std::string>& names, const TextEncoder& encoder) {
-  std::vector<JoinedWords> joined;
-  std::vector<TextInput> inputs;
-  for (const TaggedSentence& sentence : words->sentences) joined.emplace_back(sentence.words);
-  for (const JoinedWords& one : joined) inputs.push_back({one.text, std::nullopt});
-  tokenizer::EncodeOptions options;
-  options.truncation = tokenizer::Truncation::kLongestFirst;
-  options.max_length = encoder.max_length;
-  const auto texts = make_windows(encoder.tokenizer, encoder.threads, inputs, options);
-
-  DataSet set;
+  TokenArrays arrays = encoder.cached([&] { return tokens_of(*words, encoder); });
   auto labels = std::make_shared<WordLabels>();
-  for (std::size_t s = 0; s < texts.size(); ++s) {
-    if (!texts[s].error.empty())
-      throw Error(texts[s].code, place(*words, s) + ": " + texts[s].error);
-    const tokenizer::Encoding& e = texts[s].windows[0];
-    const std::size_t first_token = set.examples.tokens.size(), first_word = labels->size();
+  for (std::size_t s = 0; s < words->sentences.size(); ++s) {
     for (std::size_t w = 0; w < words->sentences[s].words.size(); ++w) {
       labels->classes.push_back(tag_class(*words, s, w, names));
-      labels->tokens.push_back(-1);
-    }
-    append_sequence(set.examples, e.ids, e.type_ids);
-    set.examples.token_labels.resize(set.examples.tokens.size(), kIgnoreLabel);
-    for (std::size_t t = 0; t < e.ids.size(); ++t) {
-      if (e.special_tokens_mask[t] != 0) continue;
-      const std::size_t word = first_word + joined[s].word_at(e.offsets[t].begin);
-      if (labels->tokens[word] >= 0) continue;
-      labels->tokens[word] = static_cast<std::int64_t>(first_token + t);
-      set.examples.token_labels[first_token + t] = labels->classes[word];
     }
   }
-  if (!encoder.types) set.examples.types.clear();
+  labels->tokens.assign(arrays.more.begin(), arrays.more.end());
+
+  DataSet set;
+  move_sequences(set.examples, std::move(arrays));
+  const auto T = static_cast<std::int64_t>(set.examples.tokens.size());
+  expect_cached(set.examples.size() == static_cast<std::int64_t>(words->sentences.size()) &&
+                    labels->tokens.size() == labels->classes.size(),
+                words->file);
+  set.examples.token_labels.resize(set.examples.tokens.size(), kIgnoreLabel);
+  for (std::size_t i = 0; i < labels->size(); ++i) {
+    if (labels->tokens[i] < 0) continue;
+    expect_cached(labels->tokens[i] < T, words->file);
+    set.examples.token_labels[static_cast<std::size_t>(labels->tokens[i])] = labels->classes[i];
+  }
   set.records = set.examples.size();
   set.classes = static_cast<std::int64_t>(names.size());
   set.score = [words, labels, names](Scores& scores, std::span<const float> logits) {

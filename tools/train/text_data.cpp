@@ -12,7 +12,7 @@ namespace linnet::tools {
 namespace {
 
 // Sequence i of the examples is record i of the file.
-train::Examples encode(const LabelledTexts& texts, const TextEncoder& encoder) {
+TokenArrays encode(const LabelledTexts& texts, const TextEncoder& encoder) {
   TextBatchOptions options;
   options.max_length = encoder.max_length;
   const auto inputs = texts.inputs();
@@ -26,17 +26,17 @@ train::Examples encode(const LabelledTexts& texts, const TextEncoder& encoder) {
   for (std::size_t i = 0; i < batch.rows.size(); ++i) {
     sequence_of[static_cast<std::size_t>(batch.rows[i])] = i;
   }
-  train::Examples examples;
+  TokenArrays arrays;
   const std::span<const std::int32_t> tokens(batch.tokens), types(batch.types);
   for (const std::size_t i : sequence_of) {
     const auto begin = static_cast<std::size_t>(batch.starts[i]);
     const auto n = static_cast<std::size_t>(batch.starts[i + 1]) - begin;
-    append_sequence(examples, tokens.subspan(begin, n),
+    append_sequence(arrays, tokens.subspan(begin, n),
                     types.empty() ? types : types.subspan(begin, n));
-    if (encoder.types && types.empty()) examples.types.resize(examples.tokens.size());
+    if (encoder.types && types.empty()) arrays.types.resize(arrays.tokens.size());
   }
-  if (!encoder.types) examples.types.clear();
-  return examples;
+  if (!encoder.types) arrays.types.clear();
+  return arrays;
 }
 
 // Logits [B, C] against labels: what each problem makes of them.
@@ -106,8 +106,10 @@ DataSetOf data_set(LabelledTexts&& texts, ProblemType problem,
   kept->texts = std::move(texts);
   return [kept, problem, classes = names.size()](const TextEncoder& encoder) {
     DataSet set;
-    set.examples = encode(kept->texts, encoder);
+    move_sequences(set.examples, encoder.cached([&] { return encode(kept->texts, encoder); }));
     set.records = set.examples.size();
+    expect_cached(set.records == static_cast<std::int64_t>(kept->texts.labels.size()),
+                  kept->texts.file);
     set.classes = static_cast<std::int64_t>(classes);
     set.examples.labels = kept->targets.labels;
     set.examples.values = kept->targets.values;

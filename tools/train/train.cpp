@@ -11,6 +11,8 @@
 
 #include "engine/models/load_trainable.h"
 #include "engine/tasks/embedder.h"
+#include "tools/cli/build_info.h"
+#include "tools/convert/files.h"
 #include "tools/train/checkpoints.h"
 #include "tools/train/config_overrides.h"
 #include "tools/train/model_files.h"
@@ -50,13 +52,20 @@ json::Document base_config(const TrainOptions& options, const weights::Checkpoin
   return parse_config(override_config(source.config(), options.config_overrides));
 }
 
+// The tokens of the files of a run that is under way, in its output directory.
+constexpr const char* kTokens = "token-cache";
+
 // The lock comes first: what is in the directory is looked at by one process at a time.
 class OutputPlace {
  public:
   explicit OutputPlace(const TrainOptions& options)
       : path_(made(options.run.output_dir)), lock_(path_) {
     if (options.resume == Resume::kYes || options.directory == UsedDirectory::kOverwrite) return;
-    if (fs::is_empty(path_)) return;
+    // The tokens that a run without a checkpoint has left are of use, or replaced.
+    const auto is_used = [](const fs::directory_entry& entry) {
+      return entry.path().filename() != kTokens;
+    };
+    if (std::none_of(fs::directory_iterator(path_), fs::directory_iterator(), is_used)) return;
     throw Error(ErrorCode::kInvalidArgument,
                 path_ + ": is not empty; --resume goes on, --overwrite-output-dir begins anew");
   }
@@ -140,12 +149,14 @@ class Training {
         task_(read_task(options.data, read_common_config(base_config_.root()))),
         config_(task_config(base_config_.root(), task_.head, task_.labels, task_.problem)),
         config_document_(parse_config(config_)),
-        run_options_(options.run) {
+        run_options_(options.run),
+        tokens_(options.run.output_dir + "/" + kTokens),
+        cache_(options.data_cache.value_or(tokens_), options.cache_use, log),
+        train_hash_(hash_of(options.data.train_file)),
+        validation_hash_(task_.validation ? hash_of(options.data.validation_file) : "") {
     for (const std::string& warning : task_.warnings) log.warning(warning);
-    run_options_.command += " train-file-xxh3 " + hash_of(options.data.train_file);
-    if (task_.validation) {
-      run_options_.command += " validation-file-xxh3 " + hash_of(options.data.validation_file);
-    }
+    run_options_.command += " train-file-xxh3 " + train_hash_;
+    if (task_.validation) run_options_.command += " validation-file-xxh3 " + validation_hash_;
   }
 
   TrainResult run(io::ShowProgress show) {
@@ -153,9 +164,14 @@ class Training {
     if (options_.resume == Resume::kYes) checkpoint = checkpoint_to_resume();
     const std::unique_ptr<TrainableModel> model =
         checkpoint ? load(*checkpoint, Start::kCheckpoint) : load(options_.model, options_.start);
-    DataSet train_set = encode(task_.train, *model);
+    const DataOptions& data = options_.data;
+    DataSet train_set =
+        encode(task_.train, *model, content_key(data, train_hash_, data.max_train_samples));
     std::optional<DataSet> validation;
-    if (task_.validation) validation = encode(task_.validation, *model);
+    if (task_.validation) {
+      validation = encode(task_.validation, *model,
+                          content_key(data, validation_hash_, data.max_eval_samples));
+    }
     train::TrainerOptions trainer_options = options_.trainer;
     trainer_options.dropout = model->dropout(config_document_.root());
     if (validation) trainer_options.longest_evaluated = validation->examples.longest();
@@ -183,7 +199,7 @@ class Training {
     results.count("train_samples", records);
     results.count("train_steps", result.steps);
     results.count("train_activation_bytes", trainer.activation_bytes());
-    results.text("train_file_xxh3", hash_of(options_.data.train_file));
+    results.text("train_file_xxh3", train_hash_);
     run.take_best(log_);
     std::string predictions;
     if (options_.evaluate_at_end && validation) {
@@ -191,7 +207,7 @@ class Training {
       results.scores(found.scores);
       if (validation->predictions) predictions = validation->predictions(found.logits);
       results.count("eval_samples", validation->records);
-      results.text("eval_file_xxh3", hash_of(options_.data.validation_file));
+      results.text("eval_file_xxh3", validation_hash_);
     }
     leave(*model, state, results, predictions);
     return result;
@@ -213,11 +229,24 @@ class Training {
     return model;
   }
   DataSet encode(const std::function<DataSet(const TextEncoder&)>& data,
-                 const TrainableModel& model) const {
+                 const TrainableModel& model, const std::string& content) const {
     const tokenizer::Tokenizer tokenizer = load_tokenizer(source_.directory());
     Threads threads(options_.threads);
-    return data(
-        {tokenizer, threads, longest_input(options_.data, model), model.limits().types > 0});
+    const std::int64_t longest = longest_input(options_.data, model);
+    const bool types = model.limits().types > 0;
+    const std::string key = "linnet " + cli::version_number() + " " + cli::commit() + " " +
+                            tokenizer_key() + content + " length " + std::to_string(longest) +
+                            (types ? " types" : "");
+    return data({tokenizer, threads, longest, types, &cache_, key});
+  }
+  // The files of the tokenizer.
+  std::string tokenizer_key() const {
+    std::string key;
+    for (const std::string& name : files_to_copy(source_, {})) {
+      if (name.find('/') != std::string::npos || name == "README.md") continue;
+      key += name + " " + weights::text(describe_file(source_.directory(), name).hash) + " ";
+    }
+    return key;
   }
   void leave(const TrainableModel& model, const std::string& state, const Results& results,
              const std::string& predictions) {
@@ -231,6 +260,7 @@ class Training {
         write_text(to + "/eval_results.json", results.json({"epoch", "eval_"}));
       }
     });
+    fs::remove_all(tokens_);
   }
 
   std::chrono::steady_clock::time_point start_;
@@ -242,6 +272,9 @@ class Training {
   std::string config_;
   json::Document config_document_;
   RunOptions run_options_;
+  std::string tokens_;
+  TokenCache cache_;
+  std::string train_hash_, validation_hash_;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "engine/models/encoder_model.h"
@@ -20,6 +21,10 @@ struct TrainOptions {
   std::string resume_from;  // the checkpoint; empty: the newest of output_dir
   UsedDirectory directory = UsedDirectory::kRefuse;
   bool evaluate_at_end = false;
+  /// Where the tokens of the files are kept for the next run; empty: nowhere. Without one they are
+  /// kept in output_dir until the run has ended.
+  std::optional<std::string> data_cache{};
+  CacheUse cache_use = CacheUse::kReuse;
   Start start = Start::kCheckpoint;
   std::string config_overrides;  // with a start from scratch
   LoadOptions load;
