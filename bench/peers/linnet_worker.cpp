@@ -1,5 +1,6 @@
 // linnet_worker machine
 // linnet_worker encoder|generator DIRECTORY THREADS fp32|bf16|int8|int4
+// linnet_worker trainer DIRECTORY THREADS fp32
 // linnet_worker tokenizer DIRECTORY THREADS encode|ids
 //
 // The process of linnet among those that peers.py measures: a JSON request on a line of standard
@@ -19,6 +20,7 @@
 #include "bench/peers/encoder_worker.h"
 #include "bench/peers/generator_worker.h"
 #include "bench/peers/tokenizer_worker.h"
+#include "bench/peers/training_worker.h"
 #include "engine/core/memory.h"
 #include "engine/core/parallel.h"
 #include "tools/bench/machine.h"
@@ -53,6 +55,7 @@ std::unique_ptr<Worker> make_worker(const std::string& kind, const std::string& 
   if (const auto precision = precision_of(mode)) {
     if (kind == "encoder") return make_encoder_worker(directory, threads, *precision);
     if (kind == "generator") return make_generator_worker(directory, threads, *precision);
+    if (kind == "trainer") return make_training_worker(directory, threads, *precision);
   }
   if (kind == "tokenizer" && mode == "encode") {
     return make_tokenizer_worker(directory, threads, TokenizerMode::kEverything);
@@ -125,7 +128,8 @@ int main(int argc, char** argv) {
   }
   if (argc != 5) {
     std::cerr
-        << "usage: linnet_worker machine | encoder|generator|tokenizer DIRECTORY THREADS MODE\n";
+        << "usage: linnet_worker machine | encoder|generator|trainer|tokenizer DIRECTORY THREADS "
+           "MODE\n";
     return 2;
   }
   try {

@@ -14,7 +14,7 @@ import venv
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 ENCODER_PARTS = {"latency", "cold", "invariance", "sizes"}
-PARTS = ["latency", "cold", "invariance", "sizes", "tokenizers", "generation"]
+PARTS = ["latency", "cold", "invariance", "sizes", "tokenizers", "generation", "training"]
 
 
 def parse():
@@ -39,6 +39,8 @@ def parse():
     parser.add_argument("--cells", **some, default=list(table.CELLS))
     parser.add_argument("--generations", type=lambda text: text.split(";"),
                         default=list(table.GENERATIONS), help=";".join(table.GENERATIONS))
+    parser.add_argument("--trainings", **some, default=list(table.TRAININGS),
+                        help=",".join(table.TRAININGS))
     parser.add_argument("--threads", type=lambda text: [int(t) for t in text.split(",")],
                         default=[1, 2])
     parser.add_argument("--precisions", **some, default=["fp32"], help="fp32,bf16,int8,int4")
@@ -53,12 +55,15 @@ def parse():
     named = options.backends
     options.backends = table.backends_of(options.precisions, table.BACKENDS)
     options.generators = table.backends_of(options.precisions, table.GENERATORS)
+    options.trainers = table.backends_of(options.precisions, table.TRAINERS)
     if named:
         options.backends = [n for n in named if n in table.BACKENDS]
         options.generators = [n for n in named if n in table.GENERATORS]
+        options.trainers = [n for n in named if n in table.TRAINERS]
     for name, known in [("parts", PARTS), ("models", table.MODELS), ("cells", table.CELLS),
-                        ("generations", table.GENERATIONS), ("vocabularies", table.VOCABULARIES),
-                        ("backends", table.BACKENDS | table.GENERATORS)]:
+                        ("generations", table.GENERATIONS),
+                        ("trainings", table.TRAININGS), ("vocabularies", table.VOCABULARIES),
+                        ("backends", table.BACKENDS | table.GENERATORS | table.TRAINERS)]:
         given = named or [] if name == "backends" else getattr(options, name)
         wrong = [value for value in given if value not in known]
         if wrong:
@@ -81,6 +86,8 @@ def used(options):
         rows += [table.BACKENDS[name] for name in options.backends]
     if "generation" in options.parts:
         rows += [table.GENERATORS[name] for name in options.generators]
+    if "training" in options.parts:
+        rows += [table.TRAINERS[name] for name in options.trainers]
     return rows
 
 
@@ -124,15 +131,33 @@ def versions(options):
             **{p: importlib.metadata.version(p) for p in sorted(packages)}}
 
 
+def trained(options):
+    """What is trained: pairs of a model and a cell."""
+    import table
+    import training
+
+    if missing := training.missing(options.data):
+        print(f"no training with real lengths: {missing} is not there", file=sys.stderr)
+        options.trainings = [cell for cell in options.trainings if cell not in training.TEXTS]
+    return [(model, cell) for cell in options.trainings
+            for model in table.TRAINED[table.TRAININGS[cell].model]
+            if model in options.models or model in table.LANGUAGE_MODELS]
+
+
 def prepare_all(options):
     import prepare
     import table
+    import training
 
     # torch in FP32 is the reference of every row.
     if ENCODER_PARTS & set(options.parts):
         for model in options.models:
             for backend in ["torch_fp32", *options.backends]:
                 prepare.prepare(options.cache, model, table.BACKENDS[backend])
+    if "training" in options.parts:
+        for model, cell in trained(options):
+            prepare.prepare(options.cache, model, table.TRAINERS[training.REFERENCE])
+            training.reference_losses(options, model, cell)
     if "generation" in options.parts:
         for model in table.LANGUAGE_MODELS:
             for backend in ["torch_fp32", *options.generators]:
@@ -144,6 +169,7 @@ def measure(options):
     import generators
     import table
     import tokenizer_speed
+    import training
 
     data = {"schema": "linnet-peers-1",
             "command": shlex.join(["bench/peers/peers.py", *sys.argv[1:]]), "machine": machine(),
@@ -171,6 +197,8 @@ def measure(options):
     for model in table.LANGUAGE_MODELS:
         for threads in options.threads:
             part("generation", lambda: generators.generation(options, model, threads))
+    for model, cell in trained(options):
+        part("training", lambda: training.training(options, model, cell, max(options.threads)))
     for vocabulary in options.vocabularies:
         for threads in options.threads:
             part("tokenizers", lambda: tokenizer_speed.throughput(options, threads, vocabulary))

@@ -4,6 +4,7 @@ import math
 
 import generation_report
 import table
+import training_report
 
 
 def quantile(values, share):
@@ -270,6 +271,8 @@ def render(data):
                  latency_text(latency), answers_text(latency)]
     if data.get("generation"):
         text.append(generation_report.render(data["generation"]))
+    if data.get("training"):
+        text.append(training_report.render(data["training"]))
     for part, write in [("cold", cold_text), ("invariance", invariance_text),
                         ("sizes", sizes_text), ("tokenizers", tokenizers_text)]:
         if data.get(part):

@@ -105,6 +105,50 @@ GENERATORS = {
     "llama_q4_0": Backend("llamacpp", "int4", "generator_q4_0", "Q4_0, keys and values in F16"),
 }
 
+@dataclasses.dataclass(frozen=True)
+class Trainer(Backend):
+    """An engine that trains; `option` is its way to do it."""
+
+    option: str = ""
+
+
+TRAINERS = {
+    "linnet_fp32": Trainer("linnet", "fp32", "none", "the step of linnet train"),
+    "linnet_fp32_recompute": Trainer("linnet", "fp32", "none", "--recompute", "recompute"),
+    "torch_fp32": Trainer("torch", "fp32", "none", "eager, sdpa, AdamW fused", "eager"),
+    "torch_fp32_compiled": Trainer("torch", "fp32", "none", "torch.compile", "compiled"),
+    "torch_bf16": Trainer("torch", "bf16", "none", "eager, autocast", "eager"),
+    "torch_bf16_compiled": Trainer("torch", "bf16", "none", "torch.compile, autocast", "compiled"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """Steps of training: sequences in each, their lengths, and how many steps a visit takes."""
+
+    model: str  # "classifier" or "language"
+    batch: int
+    lengths: int | str  # all the same, or those of a task's texts
+    steps: int = 1
+
+
+TRAININGS = {
+    "16x128": Training("classifier", 16, 128),
+    "32x128": Training("classifier", 32, 128),
+    "SST-2": Training("classifier", 32, "SST-2", 4),
+    "MRPC": Training("classifier", 32, "MRPC", 2),
+    "4x256": Training("language", 4, 256),
+}
+TRAINED = {"classifier": ["distilbert", "minilm"], "language": ["gpt2"]}
+
+# What is wanted of linnet: times the tokens a second of the fastest of torch, and the share of the
+# least of its peak memories.
+TRAINING_GOALS = {"16x128": 1.8, "32x128": 1.8, "4x256": 1.8, "SST-2": 4, "MRPC": 2.3}
+TRAINING_BF16_GOAL = 1.25
+TRAINING_MEMORY_GOALS = {"": 0.6, "recompute": 0.45}
+# The largest difference of a loss to torch's in FP32, as a share of it.
+LOSS_TOLERANCE = {"fp32": 1e-4, "bf16": 0.02}
+
 # What is generated: prompts, tokens of each, new tokens of each. One new token is a prefill; more
 # are decoding: the time without that of the first token.
 GENERATIONS = {

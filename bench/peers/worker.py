@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""worker.py encoder|generator ENGINE FOLDER THREADS PRECISION: the process of one engine, as README.md
+"""worker.py encoder|generator|trainer ENGINE FOLDER THREADS PRECISION [OPTION]: the process of one engine, as README.md
 describes the protocol: a JSON request on a line of standard input, a JSON reply on a line of standard output.
 Imports the engine's own runtime and numpy, nothing else: start-up time is measured with it.
 """
@@ -72,6 +72,30 @@ class Generator:
         return about(self.module)
 
 
+class Training:
+    """Takes steps of training."""
+
+    def __init__(self, module, folder, threads, precision, option):
+        self.module = module
+        self.engine = module.Trainer(folder, threads, precision, option)
+
+    def train(self, request):
+        self.engine.train(*(request[key] for key in (
+            "ids", "labels", "batch", "learning_rate", "dropout")))
+        return {}
+
+    def steps(self, request):
+        times, losses = [], []
+        for _ in range(request["count"]):
+            start = time.perf_counter()
+            losses.append(self.engine.step())
+            times.append((time.perf_counter() - start) * 1e3)
+        return {"ms": times, "losses": losses}
+
+    def about(self, _request):
+        return about(self.module)
+
+
 def about(module):
     return {"versions": {p: importlib.metadata.version(p) for p in module.PACKAGES},
             "peak_kb": peak_kb()}
@@ -94,14 +118,14 @@ def serve(target, requests, replies):
 
 
 def main():
-    kind, name, folder, threads, precision = sys.argv[1:]
+    kind, name, folder, threads, precision, *option = sys.argv[1:]
     # Libraries print to standard output as they like: the replies get a descriptor of their own.
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     import engines
 
-    answers = {"encoder": Encoder, "generator": Generator}[kind]
-    target = answers(engines.module(name), pathlib.Path(folder), int(threads), precision)
+    answers = {"encoder": Encoder, "generator": Generator, "trainer": Training}[kind]
+    target = answers(engines.module(name), pathlib.Path(folder), int(threads), precision, *option)
     serve(target, sys.stdin, replies)
 
 

@@ -13,8 +13,8 @@ def module(name):
 
 def command(backend, folder, threads, linnet, kind="encoder"):
     """The command line of a backend's worker, which reads `folder`. `linnet` is the program of
-    ours; `kind` is that of the model: encoder or generator."""
+    ours; `kind` is what it does: encoder, generator or trainer."""
     if backend.engine == "linnet":
         return [str(linnet), kind, str(folder), str(threads), backend.precision]
     return [sys.executable, str(WORKER), kind, backend.engine, str(folder), str(threads),
-            backend.precision]
+            backend.precision, *([backend.option] if kind == "trainer" else [])]

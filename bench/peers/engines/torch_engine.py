@@ -1,5 +1,7 @@
 """PyTorch with transformers, eager. In FP32 it is the reference of all rows."""
 
+from engines.torch_training import Trainer  # noqa: F401, one of what a module has
+
 PACKAGES = ["torch", "transformers"]
 
 
