@@ -90,8 +90,8 @@ __attribute__((target("avx512f,avx512bf16"))) void dot_bf16() {
   }
 }
 
-/// Without VNNI: the least that is exact, sign, multiply, widen and add.
-__attribute__((target("avx2"))) void sign256() {
+/// Without VNNI: the least that is exact, invert, multiply, widen and add.
+__attribute__((target("avx2"))) void exact256() {
   __m256i acc[kChains] = {};
   const __m256i ones = _mm256_set1_epi16(1);
   __m256i x = _mm256_set1_epi8(3);
@@ -99,7 +99,7 @@ __attribute__((target("avx2"))) void sign256() {
 #pragma GCC unroll 16
     for (int c = 0; c < kChains; ++c) {
       asm volatile("" : "+x"(x));
-      const __m256i pairs = _mm256_maddubs_epi16(x, _mm256_sign_epi8(x, x));
+      const __m256i pairs = _mm256_maddubs_epi16(x, _mm256_xor_si256(x, ones));
       acc[c] = _mm256_add_epi32(acc[c], _mm256_madd_epi16(pairs, ones));
       asm volatile("" : "+x"(acc[c]));
     }
@@ -138,7 +138,7 @@ double peak_gflops(kernels::Isa isa) {
 double peak_gops_s8(kernels::Isa isa) {
   const bool wide = isa >= kernels::Isa::kAvx512Vnni;
   const double least = best([isa, wide] {
-    wide ? dot512() : isa == kernels::Isa::kAvxVnni ? dot256() : sign256();
+    wide ? dot512() : isa == kernels::Isa::kAvxVnni ? dot256() : exact256();
   });
   return 2.0 * (wide ? 64 : 32) * kChains * kSteps / least * 1e-9;
 }
