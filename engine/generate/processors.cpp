@@ -2,6 +2,7 @@
 #include "engine/generate/processors.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -219,15 +220,38 @@ std::int32_t Sampler::choose(std::span<const Candidate> candidates, double unifo
 }
 
 std::int32_t greatest(std::span<const float> scores) {
-  std::size_t best = 0;
-  for (std::size_t i = 0; i < scores.size(); ++i) {
-    if (std::isnan(scores[i])) throw Error(ErrorCode::kNumeric, "generate: a score is NaN");
-    if (scores[i] > scores[best]) best = i;
+  // The greatest of a block, side by side in lanes; then where it stands in the best block.
+  constexpr std::size_t kLanes = 16, kBlock = 64 * kLanes;
+  std::size_t best_block = 0;
+  float best = kBanned;
+  for (std::size_t block = 0; block < scores.size(); block += kBlock) {
+    const std::span<const float> x = scores.subspan(block, std::min(kBlock, scores.size() - block));
+    std::array<float, kLanes> most;
+    std::array<std::int32_t, kLanes> is_nan{};
+    most.fill(kBanned);
+    const auto look = [&](std::size_t lane, float value) {
+      most[lane] = value > most[lane] ? value : most[lane];
+      is_nan[lane] |= static_cast<std::int32_t>(std::isnan(value));
+    };
+    std::size_t i = 0;
+    for (; i + kLanes <= x.size(); i += kLanes) {
+      for (std::size_t lane = 0; lane < kLanes; ++lane) look(lane, x[i + lane]);
+    }
+    for (std::size_t lane = 0; i < x.size(); ++i, ++lane) look(lane, x[i]);
+    if (std::count(is_nan.begin(), is_nan.end(), 0) != kLanes) {
+      throw Error(ErrorCode::kNumeric, "generate: a score is NaN");
+    }
+    const float here = *std::max_element(most.begin(), most.end());
+    if (here > best) {
+      best = here;
+      best_block = block;
+    }
   }
-  if (scores[best] == kBanned) {
+  if (best == kBanned) {
     throw Error(ErrorCode::kInvalidArgument, "generate: every token is banned");
   }
-  return static_cast<std::int32_t>(best);
+  const auto first = scores.begin() + static_cast<std::ptrdiff_t>(best_block);
+  return static_cast<std::int32_t>(std::find(first, scores.end(), best) - scores.begin());
 }
 
 void log_softmax(std::span<double> y, std::span<const float> scores) {

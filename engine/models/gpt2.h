@@ -73,11 +73,13 @@ struct Gpt2Observers {
   LayerInputs layer_inputs = {};
 };
 
-/// Runs the embeddings, all blocks and ln_f; the hidden states are the returned rows of s.h. Keys
-/// and values of the batch's tokens are appended to the cache, which must have room for them. The
-/// batch has been checked; it has at most the tokens that the scratch was made for.
+/// Runs the embeddings, all blocks and ln_f; the hidden states are the returned rows of s.h: those
+/// of `rows`, ascending tokens of the batch, or of all without it. Keys and values of the batch's
+/// tokens are appended to the cache, which must have room for them. The batch has been checked; it
+/// has at most the tokens that the scratch was made for.
 Mat<float> decode(const Context& ctx, const Gpt2Config& c, const Gpt2Weights& w, Gpt2Scratch& s,
                   const Batch& batch, const CachePlaces& places,
-                  const Gpt2Observers& observers = {});
+                  const Gpt2Observers& observers = {},
+                  const std::vector<std::int64_t>* rows = nullptr);
 
 }  // namespace linnet

@@ -18,6 +18,14 @@ std::int64_t tokens_of(const Gpt2Config& c, const SessionOptions& options) {
   throw Error(code, "batch: " + what);
 }
 
+// The chosen rows side by side.
+Mat<const float> copied_rows(Mat<float> to, Mat<const float> from,
+                             const std::vector<std::int64_t>& rows) {
+  std::int64_t r = 0;
+  for (const std::int64_t row : rows) std::copy_n(from.row(row), from.cols, to.row(r++));
+  return to.slice_rows(0, r);
+}
+
 }  // namespace
 
 std::int64_t deciding_token(const Gpt2Config& c, const Batch& batch, std::int64_t b) {
@@ -42,6 +50,7 @@ Gpt2Session::Gpt2Session(const Gpt2Model& model, const SessionOptions& options)
       scratch_(model.config, model.kernels, model.linear_kind(), options.threads, tokens_per_pass_,
                model.config.n_positions) {
   starts_.reserve(static_cast<std::size_t>(tokens_per_pass_) + 1);
+  rows_.reserve(static_cast<std::size_t>(tokens_per_pass_));
 }
 
 void Gpt2Session::check_batch(const Batch& batch, const CachePlaces& places) const {
@@ -100,7 +109,8 @@ Gpt2Session::Part Gpt2Session::part_from(const Batch& batch, bool may_cut, std::
 }
 
 void Gpt2Session::for_each_part(const Batch& batch, const CachePlaces& places,
-                                FunctionRef<void(const Context&, const Part&)> use) {
+                                FunctionRef<void(const Context&, const Part&)> use,
+                                ChooseRows choose) {
   const FloatEnvironment environment;
   check_batch(batch, places);
   const Context ctx{model_.kernels, threads_, scratch_->linear};
@@ -116,8 +126,11 @@ void Gpt2Session::for_each_part(const Batch& batch, const CachePlaces& places,
       mine.sequences = places.sequences.subspan(static_cast<std::size_t>(first),
                                                 static_cast<std::size_t>(part.batch.B()));
     }
-    part.hidden = decode(ctx, model_.config, model_.weights, *scratch_, part.batch, mine,
-                         {observer_ ? HiddenStates(observe) : HiddenStates(), {}});
+    rows_.clear();
+    if (choose) choose(part, rows_);
+    part.hidden =
+        decode(ctx, model_.config, model_.weights, *scratch_, part.batch, mine,
+               {observer_ ? HiddenStates(observe) : HiddenStates(), {}}, choose ? &rows_ : nullptr);
     use(ctx, part);
     begin += part.batch.T();
     while (first < batch.B() && batch.starts[static_cast<std::size_t>(first) + 1] <= begin) ++first;
@@ -132,39 +145,57 @@ void Gpt2Session::vocabulary_logits(const Context& ctx, Mat<float> logits,
 void Gpt2Session::run(const Batch& batch, const CachePlaces& places, const Gpt2Outputs& out) {
   LINNET_ASSERT(out.sequence_logits.data == nullptr || places.cache == nullptr);
   const Gpt2Weights& w = model_.weights;
-  for_each_part(batch, places, [&](const Context& ctx, const Part& part) {
+  const bool sequences = out.sequence_logits.data != nullptr;
+  const bool vocabulary = out.vocabulary_logits.data != nullptr;
+  // Where the rows of a part begin among those of the batch, and where they end.
+  const auto place = [&](const Part& part, std::int64_t tokens) {
+    const auto rows = out.vocabulary_rows;
+    return std::lower_bound(rows.begin(), rows.end(), part.first_token + tokens) - rows.begin();
+  };
+  const auto deciding = [&](const Part& part, std::vector<std::int64_t>& rows) {
+    for (std::int64_t b = 0; b < part.batch.B(); ++b) {
+      rows.push_back(deciding_token(model_.config, part.batch, b));
+    }
+  };
+  const auto continued = [&](const Part& part, std::vector<std::int64_t>& rows) {
+    for (std::int64_t r = place(part, 0); r < place(part, part.batch.T()); ++r) {
+      rows.push_back(out.vocabulary_rows[static_cast<std::size_t>(r)] - part.first_token);
+    }
+  };
+  // One head on some tokens is all that is asked for: no others are computed to the end.
+  const bool few = sequences != vocabulary && out.last_hidden_state.data == nullptr &&
+                   out.token_logits.data == nullptr && !observer_;
+  // The hidden states of the chosen tokens side by side, for a head.
+  const auto chosen = [&](const Part& part, ChooseRows choose) -> Mat<const float> {
+    if (few) return part.hidden;
+    rows_.clear();
+    choose(part, rows_);
+    return copied_rows(scratch_->chosen, part.hidden, rows_);
+  };
+  const auto use = [&](const Context& ctx, const Part& part) {
     const std::int64_t T = part.batch.T(), first = part.first_token;
     if (out.last_hidden_state.data != nullptr) {
       for (std::int64_t t = 0; t < T; ++t) {
         std::copy_n(part.hidden.row(t), part.hidden.cols, out.last_hidden_state.row(first + t));
       }
     }
-    // Rows of the hidden states side by side, for a head.
-    const auto choose = [&](std::int64_t rows, auto token_of) {
-      const Mat<float> chosen = scratch_->chosen.slice_rows(0, rows);
-      for (std::int64_t r = 0; r < rows; ++r) {
-        std::copy_n(part.hidden.row(token_of(r)), chosen.cols, chosen.row(r));
-      }
-      return chosen;
-    };
-    if (out.sequence_logits.data != nullptr) {
-      const std::int64_t b = part.first_sequence, B = part.batch.B();
-      const Mat<float> chosen =
-          choose(B, [&](std::int64_t r) { return deciding_token(model_.config, part.batch, r); });
-      linear(ctx, out.sequence_logits.slice_rows(b, b + B), chosen, w.sequence_classifier);
+    if (sequences) {
+      const std::int64_t b = part.first_sequence;
+      linear(ctx, out.sequence_logits.slice_rows(b, b + part.batch.B()), chosen(part, deciding),
+             w.sequence_classifier);
     }
     if (out.token_logits.data != nullptr) {
       linear(ctx, out.token_logits.slice_rows(first, first + T), part.hidden, w.token_classifier);
     }
-    if (out.vocabulary_logits.data != nullptr) {
-      const auto all = out.vocabulary_rows;
-      const auto begin = std::lower_bound(all.begin(), all.end(), first);
-      const auto end = std::lower_bound(begin, all.end(), first + T);
-      const std::int64_t row = begin - all.begin(), rows = end - begin;
-      const Mat<float> chosen = choose(rows, [&](std::int64_t r) { return begin[r] - first; });
-      vocabulary_logits(ctx, out.vocabulary_logits.slice_rows(row, row + rows), chosen);
+    if (vocabulary) {
+      vocabulary_logits(ctx, out.vocabulary_logits.slice_rows(place(part, 0), place(part, T)),
+                        chosen(part, continued));
     }
-  });
+  };
+  ChooseRows choose;
+  if (few && sequences) choose = deciding;
+  if (few && vocabulary) choose = continued;
+  for_each_part(batch, places, use, choose);
 }
 
 }  // namespace linnet

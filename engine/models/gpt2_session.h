@@ -19,11 +19,6 @@ struct Gpt2Outputs {
 /// The token that sequence b is classified by: the rightmost one that is no padding, or the first.
 std::int64_t deciding_token(const Gpt2Config& c, const Batch& batch, std::int64_t b);
 
-/// Memory that a session of this model owns, in bytes; a cache is not in it.
-std::int64_t session_bytes(const Gpt2Config& config, const kernels::KernelTable& kernels,
-                           const SessionOptions& options,
-                           Precision precision = Precision::kFloat32);
-
 /// Runs one GPT-2: owns the scratch memory and the threads. Not to be used by two threads at once;
 /// any number of sessions share a model. A cache is the caller's.
 class Gpt2Session {
@@ -39,12 +34,18 @@ class Gpt2Session {
     Mat<const float> hidden;  // [T of the part, E] after ln_f, valid during the call
   };
 
+  /// Chooses the tokens of a part, ascending and counted from its first one, whose hidden states
+  /// are wanted.
+  using ChooseRows = FunctionRef<void(const Part&, std::vector<std::int64_t>& rows)>;
+
   /// Gives the last hidden states of each part to `use`, in order. With a cache, a sequence may
   /// be cut; its tokens continue those that its place holds. Ids out of range, empty sequences and
   /// places that repeat or do not exist: kInvalidArgument; tokens for which a place has no room:
-  /// kLimit; both before anything is computed.
+  /// kLimit; both before anything is computed. With `choose`, Part::hidden has the rows of the
+  /// chosen tokens only, and the last block works for no others.
   void for_each_part(const Batch& batch, const CachePlaces& places,
-                     FunctionRef<void(const Context&, const Part&)> use);
+                     FunctionRef<void(const Context&, const Part&)> use,
+                     ChooseRows choose = ChooseRows());
 
   /// Fills `out` for the whole batch; for sequence_logits sequences may not be cut: no cache.
   void run(const Batch& batch, const CachePlaces& places, const Gpt2Outputs& out);
@@ -76,8 +77,14 @@ class Gpt2Session {
   std::int64_t tokens_per_pass_;
   Placed<Gpt2Scratch> scratch_;
   std::vector<std::int64_t> starts_;  // of the part
+  std::vector<std::int64_t> rows_;    // chosen ones of the part
   Observer observer_;
   Cancel cancel_;
 };
+
+/// Memory that a session of this model owns, in bytes; a cache is not in it.
+std::int64_t session_bytes(const Gpt2Config& config, const kernels::KernelTable& kernels,
+                           const SessionOptions& options,
+                           Precision precision = Precision::kFloat32);
 
 }  // namespace linnet

@@ -151,10 +151,12 @@ void KvCache::put(const Head& to, Which which, std::int64_t position, const floa
   for (std::int64_t d = 0; d < W; ++d) floats[d * step] = row[d];
 }
 
-void KvCache::append(std::int64_t sequence, std::int64_t layer, Mat<const float> qkv) {
+void KvCache::append(std::int64_t sequence, std::int64_t layer, Mat<const float> qkv,
+                     std::int64_t first, std::int64_t last) {
   const std::int64_t A = shape_.A, W = head_width(), past = length(sequence);
   LINNET_ASSERT(qkv.cols == 3 * A && past + qkv.rows <= shape_.positions);
-  for (std::int64_t h = 0; h < shape_.heads; ++h) {
+  LINNET_ASSERT(0 <= first && last <= shape_.heads);
+  for (std::int64_t h = first; h < last; ++h) {
     const Head key = head(sequence, layer, kKey, h), value = head(sequence, layer, kValue, h);
     for (std::int64_t t = 0; t < qkv.rows; ++t) {
       const float* from = qkv.row(t) + A + h * W;

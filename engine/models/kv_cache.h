@@ -45,9 +45,11 @@ class KvCache {
   void copy_keys(std::int64_t sequence, std::int64_t layer, Mat<float> to) const;
   void copy_values(std::int64_t sequence, std::int64_t layer, Mat<float> to) const;
 
-  /// Appends the columns k and v of qkv [n, 3A] in one layer, behind the tokens that are there.
-  /// They count once advance() is called, after the last layer.
-  void append(std::int64_t sequence, std::int64_t layer, Mat<const float> qkv);
+  /// Appends the columns k and v of qkv [n, 3A] in one layer, behind the tokens that are there: of
+  /// the heads [first, last), which several threads may share. They count once advance() is called,
+  /// after the last layer.
+  void append(std::int64_t sequence, std::int64_t layer, Mat<const float> qkv, std::int64_t first,
+              std::int64_t last);
   void advance(std::int64_t sequence, std::int64_t n);
   /// What attention reads, the appended tokens included.
   KeyValues view(std::int64_t sequence, std::int64_t layer) const;

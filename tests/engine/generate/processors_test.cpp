@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <set>
 
 #include "tests/support/expect_error.h"
@@ -122,6 +124,18 @@ TEST(Processors, GreatestTakesTheLowestIdAndRefusesNan) {
   test::error_of(ErrorCode::kNumeric, [] { greatest(std::vector<float>{1, std::nanf("")}); });
   test::error_of(ErrorCode::kNumeric, [] { greatest(std::vector<float>{std::nanf(""), 1}); });
   test::error_of(ErrorCode::kInvalidArgument, [] { greatest(std::vector<float>{kGone, kGone}); });
+  // Of all lengths, with equals, and with a NaN at the end.
+  std::mt19937 rng(5);
+  for (std::size_t n = 1; n < 2200; n = n * 7 / 6 + 1) {
+    std::vector<float> scores(n);
+    for (float& x : scores) x = static_cast<float>(rng() % 999) - 2000;
+    EXPECT_EQ(greatest(scores), std::max_element(scores.begin(), scores.end()) - scores.begin())
+        << n;
+    scores.back() = -1;
+    EXPECT_EQ(greatest(scores), static_cast<std::int32_t>(n) - 1);
+    scores.back() = std::nanf("");
+    test::error_of(ErrorCode::kNumeric, [&] { greatest(scores); });
+  }
 }
 
 TEST(Processors, ChoosesByTheCumulativeProbability) {

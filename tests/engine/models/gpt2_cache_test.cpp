@@ -39,25 +39,27 @@ struct Piece {
   std::int64_t begin, end, place = 0;
 };
 
-// logits [T, V] of the pieces' tokens.
-std::vector<float> logits(Gpt2Session& session, KvCache* cache, const std::vector<Piece>& pieces) {
+// logits [R, V] of the pieces' tokens, or of those that are `wanted`.
+std::vector<float> logits(Gpt2Session& session, KvCache* cache, const std::vector<Piece>& pieces,
+                          FunctionRef<bool(std::int64_t)> wanted = {}) {
   std::vector<std::int32_t> tokens, positions;
   std::vector<std::int64_t> starts{0}, places, rows;
   for (const Piece& p : pieces) {
     for (std::int64_t t = p.begin; t < p.end; ++t) {
       tokens.push_back(p.sequence->tokens[static_cast<std::size_t>(t)]);
       positions.push_back(static_cast<std::int32_t>(t));
-      rows.push_back(static_cast<std::int64_t>(rows.size()));
+      const auto row = static_cast<std::int64_t>(tokens.size()) - 1;
+      if (!wanted || wanted(row)) rows.push_back(row);
     }
     starts.push_back(static_cast<std::int64_t>(tokens.size()));
     places.push_back(p.place);
   }
-  const auto T = static_cast<std::int64_t>(tokens.size());
-  std::vector<float> out(static_cast<std::size_t>(T * kV));
+  const auto R = static_cast<std::int64_t>(rows.size());
+  std::vector<float> out(static_cast<std::size_t>(R * kV));
   CachePlaces cached;
   if (cache != nullptr) cached = {cache, places};
   session.run({tokens, positions, {}, starts}, cached,
-              {.vocabulary_logits = {out.data(), T, kV, kV}, .vocabulary_rows = rows});
+              {.vocabulary_logits = {out.data(), R, kV, kV}, .vocabulary_rows = rows});
   return out;
 }
 
@@ -147,7 +149,8 @@ TEST_F(Gpt2Cache, Int8KeepsTheFormulaAndIsCopied) {
   for (float& x : qkv) x = normal(rng);
   qkv[5 * 18 + 6] = std::numeric_limits<float>::infinity();  // key of head 0 of token 5
   std::fill_n(qkv.begin() + 7 * 18 + 12, 3, 0.0f);           // value of head 0 of token 7
-  cache.append(0, 0, {qkv.data(), 17, 18, 18});
+  cache.append(0, 0, {qkv.data(), 17, 18, 18}, 1, 2);        // heads in any order
+  cache.append(0, 0, {qkv.data(), 17, 18, 18}, 0, 1);
   cache.advance(0, 17);
   cache.copy(1, 0);
   std::vector<float> keys(17 * 6), values(17 * 6);
@@ -186,6 +189,49 @@ TEST_F(Gpt2Cache, PassesOfFewTokensCutAPrompt) {
     want.insert(want.end(), more.begin(), more.end());
   }
   EXPECT_TRUE(same_bytes(got, want));
+}
+
+// The last block computes wanted tokens only: their bytes are those of all tokens, whether every
+// hidden state is asked for beside them or not, and the cache goes on the same.
+TEST_F(Gpt2Cache, UnwantedTokensChangeNothing) {
+  const Sequence a(900, 3), b(700, 4), c(5, 5);
+  const std::vector<Piece> pieces{{&a, 0, 900, 2}, {&b, 0, 700, 0}, {&c, 0, 5, 1}};
+  const KvCacheShape shape{3, 1000, 3, 72, 4};
+  for (const kernels::Isa isa : kernels::supported_isas()) {
+    const Gpt2Model model = load(*dir_, isa);
+    Gpt2Session session(model, {.threads = 2, .tokens_per_pass = 1});  // three passes
+    KvCache cache(shape, shape.bytes());
+    const auto all = logits(session, &cache, pieces);
+    for (const std::int64_t step : {1601, 890, 7, 1}) {
+      const auto wanted = [&](std::int64_t row) { return row % step == step - 1; };
+      std::vector<float> want;
+      for (std::int64_t row = 0; row < 1605; ++row) {
+        if (wanted(row))
+          want.insert(want.end(), &all[std::size_t(row * kV)], &all[std::size_t(row * kV)] + kV);
+      }
+      KvCache fresh(shape, shape.bytes());
+      EXPECT_TRUE(same_bytes(logits(session, &fresh, pieces, wanted), want)) << step;
+      for (const std::int64_t place : {0, 1, 2}) {
+        EXPECT_EQ(fresh.length(place), cache.length(place));
+        std::vector<float> got(std::size_t(cache.length(place) * 72)), is(got.size());
+        for (const std::int64_t layer : {0, 1, 2}) {
+          cache.copy_values(place, layer, {is.data(), cache.length(place), 72, 72});
+          fresh.copy_values(place, layer, {got.data(), cache.length(place), 72, 72});
+          EXPECT_TRUE(same_bytes(got, is)) << step;
+        }
+      }
+    }
+    int seen = 0;
+    const auto look = [&](std::int64_t, std::int64_t, Mat<const float> x) {
+      seen += static_cast<int>(x.rows);
+    };
+    const auto last = [](std::int64_t row) { return row == 6; };
+    const auto want = logits(session, nullptr, {{&a, 0, 7}}, last);
+    session.observe(look);
+    EXPECT_TRUE(same_bytes(logits(session, nullptr, {{&a, 0, 7}}, last), want));
+    session.observe({});
+    EXPECT_EQ(seen, 4 * 7);
+  }
 }
 
 TEST_F(Gpt2Cache, CompanyAndThreadsAndLevelsChangeNothing) {
