@@ -16,19 +16,20 @@ struct Scratch {
   std::int64_t bytes = 0;
 };
 
+/// What the products of a model's layers are computed in.
+enum class Precision {
+  kFloat32,   ///< FP32: the same bytes at every level
+  kBfloat16,  ///< operands rounded to BF16: outside the promise of the same bytes
+  kInt8,      ///< operands quantised by row and by channel: the same bytes at every level
+};
+
 /// What an operation runs with: the kernels of one level, the threads of one session, and the
 /// memory that linear() needs for the kinds of layers it is given (linear_scratch_bytes()).
 struct Context {
   const kernels::KernelTable& kernels;
   Threads& threads;
   Scratch scratch{};
-};
-
-/// What the products of a model's layers are computed in.
-enum class Precision {
-  kFloat32,   ///< FP32: the same bytes at every level
-  kBfloat16,  ///< operands rounded to BF16: outside the promise of the same bytes
-  kInt8,      ///< operands quantised by row and by channel: the same bytes at every level
+  Precision products = Precision::kFloat32;  // of dense() and its like: not kInt8
 };
 
 /// Whose products a model's layers are computed with.

@@ -149,13 +149,19 @@ EncoderActivations::EncoderActivations(Layout& l, const EncoderDescription& mode
   attention = l.mat(
       1, std::max(attention_scratch_floats(kernels, {1, c.head_width}, threads, size.longest),
                   attention_bwd_scratch_floats(kernels, threads, size.longest, c.head_width)));
+  const auto scratch = [&](std::int64_t rows, std::int64_t N, std::int64_t K) {
+    return product_floats(kernels, threads, size.precision, rows, N, K);
+  };
   std::int64_t floats = 0;
   for (const auto& [N, K] : {std::pair{3 * A, D}, std::pair{D, A}, std::pair{c.F, D},
                              std::pair{D, c.F}, std::pair{D, D}}) {
-    floats = std::max(floats, dense_scratch_floats(kernels, N, K));
+    floats = std::max(floats, scratch(T, N, K));
   }
   const std::int64_t C = head_classes(model);
-  floats = std::max(floats, dense_scratch_floats(kernels, C, D));
+  const std::int64_t R = head_rows(model, size);
+  const bool tokens =
+      model.head == HeadKind::kTokenClassification || model.head == HeadKind::kQuestionAnswering;
+  floats = std::max(floats, scratch(tokens ? T : R, C, D));
   packed = l.mat(1, floats);
   const std::int64_t shared = l.mark();
   activated = l.mat(T, c.F);
@@ -164,10 +170,7 @@ EncoderActivations::EncoderActivations(Layout& l, const EncoderDescription& mode
   dqkv = l.mat(T, 3 * A);
   dattended = l.mat(T, A);
   l.rewind(shared);
-  const std::int64_t R = head_rows(model, size);
   for (Mat<float>* m : {&chosen, &inner, &active, &normed, &d_inner}) *m = l.mat(R, D);
-  const bool tokens =
-      model.head == HeadKind::kTokenClassification || model.head == HeadKind::kQuestionAnswering;
   logits = l.mat(tokens ? T : R, C);
   if (size.teacher == WithTeacher::kYes) soft = l.mat(logits.rows, C);
   chosen_rows = norm_rows(l, R);
@@ -181,6 +184,7 @@ EncoderTraining::EncoderTraining(const TrainableEncoder& encoder,
       kernels_(kernels),
       threads_(threads),
       recompute_(size.recompute),
+      precision_(size.precision),
       activations_(encoder.description, size, kernels, threads),
       gradients_(encoder.description, encoder.tied) {
   if (size.teacher == WithTeacher::kYes &&

@@ -70,7 +70,7 @@ class EncoderTraining : public ModelTraining {
   void join_gradients() override;
   float* gradients() override { return gradients_->word.data; }
 
-  Context context() override { return {kernels_, threads_}; }
+  Context context() override { return {kernels_, threads_, {}, precision_}; }
   const TrainableEncoder& encoder() const { return encoder_; }
 
  private:
@@ -88,6 +88,7 @@ class EncoderTraining : public ModelTraining {
   kernels::KernelTable kernels_;
   Threads threads_;
   Recompute recompute_;
+  Precision precision_;
   Placed<EncoderActivations> activations_;
   Placed<EncoderParameters> gradients_;
   std::int64_t lowest_ = 0;                  // layer with gradients

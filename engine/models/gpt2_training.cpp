@@ -114,13 +114,19 @@ EmbeddingTables tables_of(const Gpt2Parameters& w) {
   return tables;
 }
 
-std::int64_t packed_floats(const TrainableGpt2& model, const kernels::KernelTable& kernels) {
-  const std::int64_t E = model.config.n_embd, I = model.config.n_inner;
-  std::int64_t floats = dense_scratch_floats(kernels, gpt2_classes(model.config, model.head), E);
-  for (const auto& [N, K] : {std::pair{3 * E, E}, std::pair{E, E}, std::pair{I, E}}) {
-    floats = std::max(floats, dense_scratch_floats(kernels, N, K));
-  }
-  return floats;
+// Rows of a head's logits.
+std::int64_t head_rows(const TrainableGpt2& model, std::int64_t T) {
+  return model.head == HeadKind::kCausalLm ? std::min(T, kVocabularyRows) : T;
+}
+
+std::int64_t packed_floats(const TrainableGpt2& model, const TrainingSize& size,
+                           const kernels::KernelTable& kernels, int threads) {
+  const std::int64_t T = size.tokens, E = model.config.n_embd, I = model.config.n_inner;
+  const auto scratch = [&](std::int64_t rows, std::int64_t N, std::int64_t K) {
+    return product_floats(kernels, threads, size.precision, rows, N, K);
+  };
+  return std::max({scratch(head_rows(model, T), gpt2_classes(model.config, model.head), E),
+                   scratch(T, 3 * E, E), scratch(T, E, E), scratch(T, I, E), scratch(T, E, I)});
 }
 
 }  // namespace
@@ -148,7 +154,7 @@ Gpt2Activations::Gpt2Activations(Layout& l, const TrainableGpt2& model, const Tr
       1, std::max(
              causal_attention_scratch_floats(kernels, threads, size.longest, c.head_width()),
              causal_attention_bwd_scratch_floats(kernels, threads, size.longest, c.head_width())));
-  packed = l.mat(1, packed_floats(model, kernels));
+  packed = l.mat(1, packed_floats(model, size, kernels, threads));
   const std::int64_t shared = l.mark();
   activated = l.mat(T, I);
   dff = l.mat(T, I);
@@ -156,8 +162,7 @@ Gpt2Activations::Gpt2Activations(Layout& l, const TrainableGpt2& model, const Tr
   dqkv = l.mat(T, 3 * E);
   dattended = l.mat(T, E);
   l.rewind(shared);
-  const bool lm = model.head == HeadKind::kCausalLm;
-  const std::int64_t R = lm ? std::min(T, kVocabularyRows) : T;
+  const std::int64_t R = head_rows(model, T);
   chosen = l.mat(R, E);
   d_chosen = l.mat(R, E);
   logits = l.mat(R, gpt2_classes(c, model.head));
@@ -170,6 +175,7 @@ Gpt2Training::Gpt2Training(const TrainableGpt2& model, const kernels::KernelTabl
       kernels_(kernels),
       threads_(threads),
       recompute_(size.recompute),
+      precision_(size.precision),
       activations_(model, size, kernels, threads),
       gradients_(model.config, model.head, model.tied) {
   if (size.teacher == WithTeacher::kYes) {

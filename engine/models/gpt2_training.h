@@ -60,7 +60,7 @@ class Gpt2Training : public ModelTraining {
   void join_gradients() override;
   float* gradients() override { return gradients_->wte.data; }
 
-  Context context() override { return {kernels_, threads_}; }
+  Context context() override { return {kernels_, threads_, {}, precision_}; }
 
  private:
   enum class Want { kLoss, kGradients };
@@ -76,6 +76,7 @@ class Gpt2Training : public ModelTraining {
   kernels::KernelTable kernels_;
   Threads threads_;
   Recompute recompute_;
+  Precision precision_;
   Placed<Gpt2Activations> activations_;
   Placed<Gpt2Parameters> gradients_;
   std::int64_t lowest_ = 0;                  // layer with gradients

@@ -62,6 +62,7 @@ enum class WithTeacher { kNo, kYes };
 struct TrainingSize {
   std::int64_t tokens = 0, sequences = 0, longest = 0;
   Recompute recompute = Recompute::kNo;
+  Precision precision = Precision::kFloat32;  // of the products; not kInt8
   WithTeacher teacher = WithTeacher::kNo;
 };
 

@@ -9,6 +9,12 @@ namespace linnet {
 
 NormRows norm_rows(Layout& l, std::int64_t rows) { return {l.mat(1, rows), l.mat(1, rows)}; }
 
+std::int64_t product_floats(const kernels::KernelTable& kernels, int threads, Precision precision,
+                            std::int64_t T, std::int64_t N, std::int64_t K) {
+  return precision == Precision::kBfloat16 ? dense_scratch_floats_bf16(threads, T, N, K)
+                                           : dense_scratch_floats(kernels, N, K);
+}
+
 void clear(const Context& ctx, void* to, std::int64_t bytes) {
   parallel_for(ctx.threads, bytes, 1 << 20, [&](std::int64_t begin, std::int64_t end, int) {
     std::memset(static_cast<std::byte*>(to) + begin, 0, static_cast<std::size_t>(end - begin));

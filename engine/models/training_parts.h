@@ -3,6 +3,7 @@
 #include "engine/core/function_ref.h"
 #include "engine/core/layout.h"
 #include "engine/models/training.h"
+#include "engine/ops/dense.h"
 #include "engine/ops/layer_norm_bwd.h"
 
 // What the passes of different models have in common.
@@ -27,6 +28,10 @@ inline Mat<float> first(Mat<float> m, std::int64_t rows, std::int64_t cols) {
 
 /// mean and rstd of up to so many rows.
 NormRows norm_rows(Layout& layout, std::int64_t rows);
+
+/// Floats of scratch for the products of a layer [N, K] on up to T rows.
+std::int64_t product_floats(const kernels::KernelTable& kernels, int threads, Precision precision,
+                            std::int64_t T, std::int64_t N, std::int64_t K);
 
 /// Sets so many bytes to 0, on all threads.
 void clear(const Context& ctx, void* to, std::int64_t bytes);

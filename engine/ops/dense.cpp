@@ -3,16 +3,13 @@
 
 #include <algorithm>
 
+#include "engine/ops/dense_bf16.h"
+
 namespace linnet {
 namespace {
 
 // As in linear.cpp: multiply-adds from which a thread brings more than it costs.
 constexpr std::int64_t kGrain = 70'000;
-
-// Where element (n, k) of a matrix [N, K] is: n·n + k·k floats from its first.
-struct Strides {
-  std::int64_t n, k;
-};
 
 // y [T, N] = x [T, K] times the transpose of the matrix w [N, K]. Each thread packs the columns
 // that it computes.
@@ -43,6 +40,9 @@ void forward(const Context& ctx, Mat<float> y, Mat<const float> x, const Dense& 
              const LinearEpilogue& epilogue, Strides strides, float* scratch) {
   LINNET_ASSERT(x.rows == y.rows);
   if (x.rows == 0) return;
+  if (ctx.products == Precision::kBfloat16) {
+    return dense_bf16(ctx, y, x, w, strides, epilogue, scratch);
+  }
   kernels::GemmF32Args a;
   a.y = y.data, a.ldy = y.ld;
   a.x = x.data, a.ldx = x.ld;
@@ -53,21 +53,27 @@ void forward(const Context& ctx, Mat<float> y, Mat<const float> x, const Dense& 
   multiply(ctx, {a, w.weight.data, strides, scratch});
 }
 
-// dx = residual + dy times the weight, whose strides are those of its inputs and outputs.
+// dx = residual + dy times the weight with these strides.
 void backward(const Context& ctx, const DenseBwd& g, const Dense& w, Strides strides,
               float* scratch) {
   LINNET_ASSERT(g.x.rows == g.dy.rows);
+  if (ctx.products == Precision::kBfloat16) {
+    return dense_dx_bf16(ctx, g, w.weight.data, strides, scratch);
+  }
   kernels::GemmF32Args a;
   a.y = g.dx.data, a.ldy = g.dx.ld;
   a.x = g.dy.data, a.ldx = g.dy.ld;
   a.residual = g.residual.data, a.ld_residual = g.residual.ld;
   a.M = g.dy.rows, a.N = g.x.cols, a.K = g.dy.cols;
-  multiply(ctx, {a, w.weight.data, strides, scratch});
+  multiply(ctx, {a, w.weight.data, {strides.k, strides.n}, scratch});
 }
 
 // c [N, K] += aᵀ·b of a [T, N] and b [T, K]: chains over the tokens.
 void add_transposed_product(const Context& ctx, Mat<float> c, Mat<const float> a,
-                            Mat<const float> b) {
+                            Mat<const float> b, float* scratch) {
+  if (ctx.products == Precision::kBfloat16) {
+    return add_transposed_product_bf16(ctx, c, a, b, scratch);
+  }
   kernels::GemmTnF32Args tn;
   tn.c = c.data, tn.ldc = c.ld;
   tn.a = a.data, tn.lda = a.ld;
@@ -100,8 +106,8 @@ void dense_bwd(const Context& ctx, const DenseBwd& g, const Dense& w, const Dens
   LINNET_ASSERT(g.x.cols == w.weight.cols && g.dy.cols == w.weight.rows);
   if (g.dy.rows == 0) return;
   if (dw.bias.data != nullptr) sum_tokens(ctx, dw.bias, g.dy);
-  add_transposed_product(ctx, dw.weight, g.dy, g.x);
-  if (g.dx.data != nullptr) backward(ctx, g, w, {1, w.weight.ld}, scratch);
+  add_transposed_product(ctx, dw.weight, g.dy, g.x, scratch);
+  if (g.dx.data != nullptr) backward(ctx, g, w, {w.weight.ld, 1}, scratch);
 }
 
 void conv1d(const Context& ctx, Mat<float> y, Mat<const float> x, const Dense& w, float* scratch,
@@ -115,8 +121,8 @@ void conv1d_bwd(const Context& ctx, const DenseBwd& g, const Dense& w, const Den
   LINNET_ASSERT(g.x.cols == w.weight.rows && g.dy.cols == w.weight.cols);
   if (g.dy.rows == 0) return;
   if (dw.bias.data != nullptr) sum_tokens(ctx, dw.bias, g.dy);
-  add_transposed_product(ctx, dw.weight, g.x, g.dy);
-  if (g.dx.data != nullptr) backward(ctx, g, w, {w.weight.ld, 1}, scratch);
+  add_transposed_product(ctx, dw.weight, g.x, g.dy, scratch);
+  if (g.dx.data != nullptr) backward(ctx, g, w, {1, w.weight.ld}, scratch);
 }
 
 void sum_tokens(const Context& ctx, Mat<float> sum, Mat<const float> a) {

@@ -5,7 +5,8 @@
 #include "engine/ops/linear.h"
 
 // Dense layers of a model in training. The weights are plain matrices, the only copy: they change
-// with every step, so each product packs them on its way.
+// with every step, so each product packs them on its way. Where ctx.products is kBfloat16 products
+// have operands rounded to BF16 and sums in FP32, all else is FP32.
 //
 //   T tokens   N outputs   K inputs
 namespace linnet {
@@ -19,6 +20,9 @@ struct Dense {
 /// Floats of scratch that dense() and dense_bwd() need for a layer of this size.
 std::int64_t dense_scratch_floats(const kernels::KernelTable& kernels, std::int64_t N,
                                   std::int64_t K);
+
+/// The same where ctx.products is kBfloat16, for up to T tokens.
+std::int64_t dense_scratch_floats_bf16(int threads, std::int64_t T, std::int64_t N, std::int64_t K);
 
 /// y [T, N] = x [T, K] · weightᵀ + bias, then the epilogue: the bytes of linear() with the same
 /// weights.

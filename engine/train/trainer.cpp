@@ -47,7 +47,7 @@ std::int64_t total_of(const TrainerOptions& o, std::int64_t steps_per_epoch) {
 TrainingSize pass_size(const TrainerOptions& o, std::int64_t longest) {
   const std::int64_t tokens =
       std::max(std::min(o.tokens_per_pass, o.batch_size * longest), longest);
-  return {tokens, std::min(o.batch_size, tokens), longest, o.recompute};
+  return {tokens, std::min(o.batch_size, tokens), longest, o.recompute, o.precision};
 }
 
 // The optimizer's options with the rates of this model's layers.

@@ -30,6 +30,7 @@ struct TrainerOptions {
   std::uint64_t seed = 42, data_seed = 42;  // data_seed: of the order of examples
   DropoutProbabilities dropout;
   Recompute recompute = Recompute::kNo;
+  Precision precision = Precision::kFloat32;  // of the products; not kInt8
   LayerOptions layers;
   /// Activations are kept for this many tokens at a time, at least the longest example. Results do
   /// not depend on it.

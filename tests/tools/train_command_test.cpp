@@ -79,6 +79,16 @@ TEST_F(TrainCommand, OptionsReachTheRun) {
   EXPECT_EQ(file("train_results.json").at("train_steps"), 6);
 }
 
+// Under either name; a run is not resumed in another precision.
+TEST_F(TrainCommand, ThePrecisionIsKept) {
+  LINNET_NEEDS(model_);
+  ASSERT_EQ(train({"--bf16", "--max-steps", "1"}).exit_code, 0);
+  const Finished other = train({"--max-steps", "1", "--resume"});
+  EXPECT_EQ(other.exit_code, 1);
+  EXPECT_NE(other.err.find("--precision bf16"), std::string::npos) << other.err;
+  EXPECT_EQ(train({"--precision", "bf16", "--max-steps", "1", "--resume"}).exit_code, 0);
+}
+
 TEST_F(TrainCommand, SaysWhatIsWrong) {
   LINNET_NEEDS(model_);
   const auto refused = [&](const Words& words, int code, const char* part) {

@@ -90,6 +90,21 @@ TEST_F(Train, ThreadsLevelsAndPassesChangeNothing) {
   EXPECT_NE(weights("seed"), weights("one"));
 }
 
+// Products of rounded numbers: other bytes, the same for any number of threads, and nearly the same
+// loss.
+TEST_F(Train, Bf16IsNear) {
+  LINNET_NEEDS(model);
+  const double loss = train(options("fp32")).loss;
+  for (const char* output : {"bf16", "again"}) {
+    TrainOptions o = options(output);
+    o.trainer.precision = Precision::kBfloat16;
+    o.threads = output == std::string("again") ? 3 : 1;
+    EXPECT_NEAR(train(o).loss, loss, 0.02);
+  }
+  EXPECT_NE(weights("bf16"), weights("fp32"));
+  EXPECT_EQ(weights("again"), weights("bf16"));
+}
+
 TEST_F(Train, AccumulationGivesTheBytesOfTheLargeBatch) {
   LINNET_NEEDS(model);
   train(options("large"));

@@ -26,6 +26,8 @@ constexpr const Option* kOptions[] = {&kTask,
                                       &kOverwrite,
                                       &kResume,
                                       &kResumeFrom,
+                                      &kTrainPrecision,
+                                      &kBf16,
                                       &kDataCache,
                                       &kOverwriteCache,
                                       &kDoTrain,
@@ -105,7 +107,6 @@ constexpr const Option* kOptions[] = {&kTask,
                                       &kModelRevision,
                                       &kRemoveUnusedColumns,
                                       &kFp16,
-                                      &kBf16,
                                       &kPushToHub,
                                       &kTrustRemoteCode,
                                       &kDatasetName,
@@ -375,6 +376,9 @@ int run(const cli::Arguments& args, cli::Console& console) {
   o.trainer = trainer_options(args);
   const bool recompute = args.flag(kRecompute) || args.flag(kGradientCheckpointing);
   o.trainer.recompute = recompute ? Recompute::kYes : Recompute::kNo;
+  const bool bf16 = args.flag(kBf16) || args.text(kTrainPrecision) == "bf16";
+  if (bf16) o.run.command += "--precision bf16 ";
+  o.trainer.precision = bf16 ? Precision::kBfloat16 : Precision::kFloat32;
   o.start = args.flag(kFromScratch) ? Start::kScratch : Start::kCheckpoint;
   o.config_overrides = args.text(kConfigOverrides);
   if (!o.config_overrides.empty() && o.start == Start::kCheckpoint) {

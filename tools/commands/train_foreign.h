@@ -34,7 +34,6 @@ inline constexpr Option kModelRevision{
     .name = "model-revision", .kind = Kind::kText, .value = "NAME", .help = kNoEffect};
 inline constexpr Option kRemoveUnusedColumns{.name = "remove-unused-columns", .help = kNoEffect};
 inline constexpr Option kFp16{.name = "fp16", .help = kNotHere};
-inline constexpr Option kBf16{.name = "bf16", .help = kNotHere};
 inline constexpr Option kPushToHub{.name = "push-to-hub", .help = kNotHere};
 inline constexpr Option kTrustRemoteCode{.name = "trust-remote-code", .help = kNotHere};
 inline constexpr Option kDatasetName{
@@ -79,8 +78,7 @@ struct Refused {
   std::string_view why;
 };
 inline constexpr Refused kRefused[] = {
-    {&kFp16, "training computes in FP32"},
-    {&kBf16, "training computes in FP32"},
+    {&kFp16, "training computes in FP32 or, with --bf16, in BF16"},
     {&kPushToHub, "nothing is uploaded"},
     {&kTrustRemoteCode, "code of models is never run"},
     {&kDatasetName, "data sets are not downloaded, --train-file and --validation-file name files"},

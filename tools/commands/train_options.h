@@ -36,6 +36,18 @@ inline constexpr Option kOverwrite{
 inline constexpr Option kResume{
     .name = "resume",
     .help = "Go on from the newest complete checkpoint of the output directory, if there is one."};
+inline constexpr Option kTrainPrecision{
+    .name = "precision",
+    .kind = Kind::kChoice,
+    .value = "TYPE",
+    .help =
+        "Compute the products of the layers in this precision. bf16 rounds what is multiplied, and "
+        "is faster where the machine has instructions for it; weights and sums stay FP32. Its "
+        "bytes "
+        "may differ from level to level.",
+    .fallback = "fp32",
+    .choices = "fp32|bf16"};
+inline constexpr Option kBf16{.name = "bf16", .help = "As --precision bf16."};
 inline constexpr Option kDataCache{
     .name = "data-cache",
     .kind = Kind::kText,
