@@ -113,6 +113,20 @@ EncoderLayerActivations first_rows(const EncoderLayerActivations& a, std::int64_
   return r;
 }
 
+// Scratch of all products; the head's logits have so many rows.
+std::int64_t packed_floats(const EncoderDescription& model, const TrainingSize& size,
+                           std::int64_t logit_rows, const kernels::KernelTable& kernels,
+                           int threads) {
+  const EncoderConfig& c = model.config;
+  const std::int64_t T = size.tokens, D = c.D;
+  const std::int64_t A = c.head_width * *std::max_element(c.heads.begin(), c.heads.end());
+  const auto scratch = [&](std::int64_t rows, std::int64_t N, std::int64_t K) {
+    return product_floats(kernels, threads, size.precision, rows, N, K);
+  };
+  return std::max({scratch(T, 3 * A, D), scratch(T, D, A), scratch(T, c.F, D), scratch(T, D, c.F),
+                   scratch(T, D, D), scratch(logit_rows, head_classes(model), D)});
+}
+
 }  // namespace
 
 EncoderActivations::EncoderActivations(Layout& l, const EncoderDescription& model,
@@ -149,20 +163,10 @@ EncoderActivations::EncoderActivations(Layout& l, const EncoderDescription& mode
   attention = l.mat(
       1, std::max(attention_scratch_floats(kernels, {1, c.head_width}, threads, size.longest),
                   attention_bwd_scratch_floats(kernels, threads, size.longest, c.head_width)));
-  const auto scratch = [&](std::int64_t rows, std::int64_t N, std::int64_t K) {
-    return product_floats(kernels, threads, size.precision, rows, N, K);
-  };
-  std::int64_t floats = 0;
-  for (const auto& [N, K] : {std::pair{3 * A, D}, std::pair{D, A}, std::pair{c.F, D},
-                             std::pair{D, c.F}, std::pair{D, D}}) {
-    floats = std::max(floats, scratch(T, N, K));
-  }
-  const std::int64_t C = head_classes(model);
-  const std::int64_t R = head_rows(model, size);
+  const std::int64_t C = head_classes(model), R = head_rows(model, size);
   const bool tokens =
       model.head == HeadKind::kTokenClassification || model.head == HeadKind::kQuestionAnswering;
-  floats = std::max(floats, scratch(tokens ? T : R, C, D));
-  packed = l.mat(1, floats);
+  packed = l.mat(1, packed_floats(model, size, tokens ? T : R, kernels, threads));
   const std::int64_t shared = l.mark();
   activated = l.mat(T, c.F);
   dff = l.mat(T, c.F);
