@@ -25,35 +25,29 @@ inline __m512i two_numbers(const std::uint16_t* x) {
   return _mm512_set1_epi32(two);
 }
 
-/// The sum over s of acc[s][r][v] lane j = sum over k of x[r, k]·w[k, 16·v + j]: step s of S steps
-/// of 2 k has its own sums, so that few rows have enough chains in flight. Each step asks for the
-/// next P cache lines of `ahead`.
-template <class Product, int R, int V, int S, int P>
-[[gnu::always_inline]] inline void sums_bf16(__m512 (&acc)[S][R][V], const std::uint16_t* x,
+/// acc[r][v] lane j = sum over k of x[r, k]·w[k, 16·v + j], one chain whatever the number of rows:
+/// a row's result does not depend on its company. Each step asks for the next P cache lines of
+/// `ahead`.
+template <class Product, int R, int V, int P>
+[[gnu::always_inline]] inline void sums_bf16(__m512 (&acc)[R][V], const std::uint16_t* x,
                                              std::int64_t ldx, const std::uint16_t* w,
                                              std::int64_t K, const std::uint16_t* ahead) {
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
-  for (int s = 0; s < S; ++s) {
+    for (int v = 0; v < V; ++v) acc[r][v] = _mm512_setzero_ps();
+  }
+  for (std::int64_t k = 0; k < padded_k_bf16(K); k += 2, w += V * 32, ahead += P * 32) {
+#pragma GCC unroll 4
+    for (int line = 0; line < P; ++line) _mm_prefetch(ahead + line * 32, _MM_HINT_T0);
+    __m512i column[V];
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) column[v] = _mm512_loadu_si512(w + v * 32);
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
+      const __m512i row = two_numbers(x + r * ldx + k);
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) acc[s][r][v] = _mm512_setzero_ps();
-    }
-  }
-  for (std::int64_t k = 0; k < padded_k_bf16(K); k += 2 * S, w += S * V * 32, ahead += S * P * 32) {
-#pragma GCC unroll 4
-    for (int s = 0; s < S; ++s) {
-#pragma GCC unroll 4
-      for (int line = 0; line < P; ++line) _mm_prefetch(ahead + (s * P + line) * 32, _MM_HINT_T0);
-      __m512i column[V];
-#pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) column[v] = _mm512_loadu_si512(w + (s * V + v) * 32);
-#pragma GCC unroll 8
-      for (int r = 0; r < R; ++r) {
-        const __m512i row = two_numbers(x + r * ldx + k + 2 * s);
-#pragma GCC unroll 4
-        for (int v = 0; v < V; ++v) acc[s][r][v] = Product::add(acc[s][r][v], row, column[v]);
-      }
+      for (int v = 0; v < V; ++v) acc[r][v] = Product::add(acc[r][v], row, column[v]);
     }
   }
 }
@@ -62,18 +56,9 @@ template <class Product, int R, int V, int S, int P>
 template <class Product, int R, int V, int P>
 void block_bf16(const GemmBf16Args& a, const PanelBf16& p, std::int64_t m,
                 const std::uint16_t* ahead) {
-  constexpr int kSets = R == 1 ? 4 : R == 2 ? 2 : 1;
-  __m512 acc[kSets][R][V];
-  sums_bf16<Product, R, V, kSets, P>(acc, a.x + m * a.ldx, a.ldx, p.w, a.K, ahead);
-#pragma GCC unroll 4
-  for (int s = 1; s < kSets; ++s) {
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) acc[0][r][v] = acc[0][r][v] + acc[s][r][v];
-    }
-  }
-  finish_f32<R, V>(a, BlockF32{m, R, p.n, p.width}, acc[0]);
+  __m512 acc[R][V];
+  sums_bf16<Product, R, V, P>(acc, a.x + m * a.ldx, a.ldx, p.w, a.K, ahead);
+  finish_f32<R, V>(a, BlockF32{m, R, p.n, p.width}, acc);
 }
 
 using BlockFnBf16 = void (*)(const GemmBf16Args&, const PanelBf16&, std::int64_t,

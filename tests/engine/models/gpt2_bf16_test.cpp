@@ -63,13 +63,11 @@ TEST(Gpt2Bf16, NearFloat32AndThroughTheCache) {
     // A product of numbers of 8 bits is right to 2^-9 a factor; the blocks make more of it.
     EXPECT_LT(relative(got, want), 0.05) << kernels::name(isa);
     EXPECT_GT(relative(got, want), 1e-4) << kernels::name(isa) << ": this is no BF16";
-    // Three rows and more have the same sums; one and two may have others.
-    for (const std::int64_t piece : {4, 7, 20}) {
+    // Levels differ in the order of their sums, numbers of rows do not: a token alone, too.
+    for (const std::int64_t piece : {1, 2, 4, 7, 20}) {
       EXPECT_EQ(logits(model, 3, piece), got) << kernels::name(isa) << " pieces of " << piece;
     }
-    const std::vector<float> single = logits(model, 1, 1);
-    EXPECT_LT(relative(single, want), 0.05) << kernels::name(isa);
-    EXPECT_EQ(logits(model, 3, 1), single) << kernels::name(isa);
+    EXPECT_EQ(logits(model, 1, 1), got) << kernels::name(isa);
   }
 }
 
