@@ -41,7 +41,9 @@ KernelTable reference_table() noexcept {
           .sum_columns_f32 = level::sum_columns_f32,
           .adamw_f32 = level::adamw_f32,
           .sgd_f32 = level::sgd_f32,
-          .dropout_f32 = level::dropout_f32};
+          .dropout_f32 = level::dropout_f32,
+          .exp_f64 = level::exp_f64,
+          .sums_of_squares_f32 = level::sums_of_squares_f32};
 }
 
 void lay_avx2(KernelTable& t) noexcept {
@@ -68,6 +70,8 @@ void lay_avx2(KernelTable& t) noexcept {
   t.adamw_f32 = level::adamw_f32;
   t.sgd_f32 = level::sgd_f32;
   t.dropout_f32 = level::dropout_f32;
+  t.exp_f64 = level::exp_f64;
+  t.sums_of_squares_f32 = level::sums_of_squares_f32;
   t.attention_s8 = {level::attention_s8_scratch_floats, level::attention_s8};
   t.gemm_s8 = {0, level::gemm_s8};
   t.gemm_s4 = level::gemm_s4;
@@ -104,6 +108,8 @@ void lay_avx512(KernelTable& t) noexcept {
   t.adamw_f32 = level::adamw_f32;
   t.sgd_f32 = level::sgd_f32;
   t.dropout_f32 = level::dropout_f32;
+  t.exp_f64 = level::exp_f64;
+  t.sums_of_squares_f32 = level::sums_of_squares_f32;
   t.attention_s8 = {level::attention_s8_scratch_floats, level::attention_s8};
 }
 
@@ -201,7 +207,9 @@ std::array<SlotInfo, kSlots> slots(const KernelTable& table) noexcept {
           of("sum_columns_f32", [](const KernelTable& t) { return t.sum_columns_f32; }),
           of("adamw_f32", [](const KernelTable& t) { return t.adamw_f32; }),
           of("sgd_f32", [](const KernelTable& t) { return t.sgd_f32; }),
-          of("dropout_f32", [](const KernelTable& t) { return t.dropout_f32; })};
+          of("dropout_f32", [](const KernelTable& t) { return t.dropout_f32; }),
+          of("exp_f64", [](const KernelTable& t) { return t.exp_f64; }),
+          of("sums_of_squares_f32", [](const KernelTable& t) { return t.sums_of_squares_f32; })};
 }
 
 }  // namespace linnet::kernels

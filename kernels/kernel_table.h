@@ -40,6 +40,8 @@ struct KernelTable {
   AdamwF32Fn adamw_f32;
   SgdF32Fn sgd_f32;
   DropoutF32Fn dropout_f32;
+  ExpF64Fn exp_f64;
+  SumsOfSquaresF32Fn sums_of_squares_f32;
 };
 
 /// The reference, with every level of this machine up to `cap` laid over it. `cap` must be
@@ -54,7 +56,7 @@ struct SlotInfo {
   const char* addition = nullptr;
 };
 
-inline constexpr std::size_t kSlots = 27;
+inline constexpr std::size_t kSlots = 29;
 
 /// Every slot of a table that make_table() gave, in the order of its fields.
 std::array<SlotInfo, kSlots> slots(const KernelTable& table) noexcept;

@@ -389,6 +389,13 @@ struct SgdF32Args {
 };
 using SgdF32Fn = void (*)(const SgdF32Args& args) noexcept;
 
+/// x = e^x in place, the bytes of math::exp of engine/core/math.h.
+using ExpF64Fn = void (*)(double* x, std::int64_t n) noexcept;
+
+/// sums[m] = Σ x[m,:]² in double, summed as in a row reduction.
+using SumsOfSquaresF32Fn = void (*)(double* sums, const float* x, std::int64_t M,
+                                    std::int64_t D) noexcept;
+
 /// y[m,:] = x[m,:] / max(‖x[m,:]‖₂, eps), the squares summed as in a row reduction. In place ok.
 using NormalizeL2F32Fn = void (*)(float* y, const float* x, std::int64_t M, std::int64_t D,
                                   float eps) noexcept;

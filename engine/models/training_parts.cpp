@@ -12,7 +12,7 @@ NormRows norm_rows(Layout& l, std::int64_t rows) { return {l.mat(1, rows), l.mat
 std::int64_t product_floats(const kernels::KernelTable& kernels, int threads, Precision precision,
                             std::int64_t T, std::int64_t N, std::int64_t K) {
   return precision == Precision::kBfloat16 ? dense_scratch_floats_bf16(threads, T, N, K)
-                                           : dense_scratch_floats(kernels, N, K);
+                                           : dense_scratch_floats(kernels, threads, N, K);
 }
 
 void clear(const Context& ctx, void* to, std::int64_t bytes) {
@@ -59,7 +59,7 @@ double sequence_loss(const Context& ctx, Mat<float> logits, const CommonConfig& 
 double token_loss(const Context& ctx, Mat<float> logits, HeadKind head, const Batch& batch,
                   const TrainingPass& pass, Mat<double> row_losses) {
   if (head == HeadKind::kQuestionAnswering) {
-    return span_cross_entropy(logits, logits, batch, pass.targets.spans, pass.smoothing,
+    return span_cross_entropy(ctx, logits, logits, batch, pass.targets.spans, pass.smoothing,
                               {pass.divisors.starts, pass.divisors.ends});
   }
   return cross_entropy(ctx, logits, logits, pass.targets.labels,

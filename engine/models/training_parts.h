@@ -17,9 +17,9 @@ enum Site : std::uint32_t { kEmbeddings, kProbabilities, kAttentionBranch, kFeed
 /// The layer of dropout in heads is above all others.
 constexpr std::uint32_t kClassifierSite = 0;
 
-/// Logits over a vocabulary are taken for so many labelled tokens at a time: 512 x 30,522 floats
-/// are 62 MB.
-constexpr std::int64_t kVocabularyRows = 512;
+/// Logits over a vocabulary are taken for so many labelled tokens at a time: 256 x 30,522 floats
+/// are 31 MB.
+constexpr std::int64_t kVocabularyRows = 256;
 
 /// The first `rows` rows of a matrix's memory, `cols` wide.
 inline Mat<float> first(Mat<float> m, std::int64_t rows, std::int64_t cols) {

@@ -11,8 +11,24 @@ namespace {
 // As in linear.cpp: multiply-adds from which a thread brings more than it costs.
 constexpr std::int64_t kGrain = 70'000;
 
+// Floats of columns that are packed at a time: half of a second-level cache, from which the product
+// reads them.
+constexpr std::int64_t kPackedFloats = 128 * 1024;
+
+// The columns, at least one step of the kernel.
+std::int64_t packed_columns(const kernels::GemmF32& gemm, std::int64_t K) {
+  return gemm.column_step *
+         std::max<std::int64_t>(kPackedFloats / (gemm.column_step * std::max<std::int64_t>(K, 1)),
+                                1);
+}
+
+// What a thread keeps of them, in whole lines of the cache.
+std::int64_t packed_floats(const kernels::GemmF32& gemm, std::int64_t K) {
+  return (gemm.packed_floats(packed_columns(gemm, K), K) + 15) / 16 * 16;
+}
+
 // y [T, N] = x [T, K] times the transpose of the matrix w [N, K]. Each thread packs the columns
-// that it computes.
+// that it computes, some at a time.
 struct Product {
   kernels::GemmF32Args args;
   const float* w;
@@ -20,19 +36,31 @@ struct Product {
   float* packed;
 };
 
+// Columns [begin, end) of y.
+void multiply_columns(const kernels::GemmF32& gemm, const Product& p, std::int64_t begin,
+                      std::int64_t end, float* packed) {
+  kernels::GemmF32Args a = p.args;
+  a.w = packed;
+  a.y += begin;
+  if (a.bias != nullptr) a.bias += begin;
+  if (a.residual != nullptr) a.residual += begin;
+  a.N = a.n_end = end - begin;
+  gemm.pack(packed, p.w + begin * p.strides.n, p.strides.n, p.strides.k, a.N, a.K, 0, a.N);
+  gemm.run(a);
+}
+
 void multiply(const Context& ctx, const Product& p) {
   const kernels::GemmF32& gemm = ctx.kernels.gemm_f32;
   const std::int64_t step = gemm.column_step, N = p.args.N, K = p.args.K;
-  const std::int64_t panels = (N + step - 1) / step;
+  const std::int64_t panels = (N + step - 1) / step, some = packed_columns(gemm, K);
   const std::int64_t panel_work = std::max<std::int64_t>((p.args.M + 8) * step * K, 1);
   parallel_for(ctx.threads, panels, (kGrain + panel_work - 1) / panel_work,
-               [&](std::int64_t begin, std::int64_t end, int) {
-                 kernels::GemmF32Args a = p.args;
-                 a.n_begin = begin * step;
-                 a.n_end = std::min(end * step, N);
-                 a.w = p.packed;
-                 gemm.pack(p.packed, p.w, p.strides.n, p.strides.k, N, K, a.n_begin, a.n_end);
-                 gemm.run(a);
+               [&](std::int64_t begin, std::int64_t end, int thread) {
+                 float* packed = p.packed + thread * packed_floats(gemm, K);
+                 const std::int64_t last = std::min(end * step, N);
+                 for (std::int64_t n = begin * step; n < last; n += some) {
+                   multiply_columns(gemm, p, n, std::min(n + some, last), packed);
+                 }
                });
 }
 
@@ -90,9 +118,10 @@ void add_transposed_product(const Context& ctx, Mat<float> c, Mat<const float> a
 
 }  // namespace
 
-std::int64_t dense_scratch_floats(const kernels::KernelTable& kernels, std::int64_t N,
+std::int64_t dense_scratch_floats(const kernels::KernelTable& kernels, int threads, std::int64_t N,
                                   std::int64_t K) {
-  return std::max(kernels.gemm_f32.packed_floats(N, K), kernels.gemm_f32.packed_floats(K, N));
+  const kernels::GemmF32& gemm = kernels.gemm_f32;
+  return threads * std::max(packed_floats(gemm, K), packed_floats(gemm, N));
 }
 
 void dense(const Context& ctx, Mat<float> y, Mat<const float> x, const Dense& w, float* scratch,

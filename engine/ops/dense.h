@@ -18,7 +18,7 @@ struct Dense {
 };
 
 /// Floats of scratch that dense() and dense_bwd() need for a layer of this size.
-std::int64_t dense_scratch_floats(const kernels::KernelTable& kernels, std::int64_t N,
+std::int64_t dense_scratch_floats(const kernels::KernelTable& kernels, int threads, std::int64_t N,
                                   std::int64_t K);
 
 /// The same where ctx.products is kBfloat16, for up to T tokens.

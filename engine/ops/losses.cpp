@@ -21,7 +21,31 @@ struct LogSum {
   double log_p(double x) const { return (x - max) - log_sum; }
 };
 
-LogSum log_sum_of(const Scores& s, double temperature = 1) {
+// Calls use(i, e^x(i)) for i = 0 .. n-1, in order; x(i) may read what use() writes at i.
+template <class X, class Use>
+void for_each_exp(const Context& ctx, std::int64_t n, const X& x, const Use& use) {
+  constexpr std::int64_t kTogether = 256;
+  double some[kTogether];
+  for (std::int64_t begin = 0; begin < n; begin += kTogether) {
+    const std::int64_t count = std::min(kTogether, n - begin);
+    for (std::int64_t i = 0; i < count; ++i) some[i] = x(begin + i);
+    ctx.kernels.exp_f64(some, count);
+    for (std::int64_t i = 0; i < count; ++i) use(begin + i, some[i]);
+  }
+}
+
+LogSum log_sum_of(const Context& ctx, const Scores& s) {
+  float max = s.data[0];
+  for (std::int64_t i = 1; i < s.n; ++i) max = std::max(max, s.data[i * s.stride]);
+  double sum = 0;
+  for_each_exp(
+      ctx, s.n, [&](std::int64_t i) { return s.at(i) - static_cast<double>(max); },
+      [&sum](std::int64_t, double e) { sum += e; });
+  return {max, math::log(sum)};
+}
+
+// The same of scores divided by a temperature.
+LogSum log_sum_of(const Scores& s, double temperature) {
   double max = s.at(0) / temperature, sum = 0;
   for (std::int64_t i = 1; i < s.n; ++i) max = std::max(max, s.at(i) / temperature);
   for (std::int64_t i = 0; i < s.n; ++i) sum += math::exp(s.at(i) / temperature - max);
@@ -29,18 +53,20 @@ LogSum log_sum_of(const Scores& s, double temperature = 1) {
 }
 
 // The loss of one row, and its gradient times `scale` into d (same stride; may be the scores).
-double row_cross_entropy(float* d, const Scores& s, std::int64_t label, double smoothing,
-                         double scale) {
-  const LogSum norm = log_sum_of(s);
+double row_cross_entropy(const Context& ctx, float* d, const Scores& s, std::int64_t label,
+                         double smoothing, double scale) {
+  const LogSum norm = log_sum_of(ctx, s);
   const auto classes = static_cast<double>(s.n);
   const double nll = -norm.log_p(s.at(label));
   double mean = 0;
-  for (std::int64_t i = 0; i < s.n; ++i) {
-    const double log_p = norm.log_p(s.at(i));
-    mean -= log_p;
-    const double target = smoothing / classes + (i == label ? 1 - smoothing : 0);
-    d[i * s.stride] = static_cast<float>((math::exp(log_p) - target) * scale);
-  }
+  for (std::int64_t i = 0; smoothing != 0 && i < s.n; ++i) mean -= norm.log_p(s.at(i));
+  const double share = smoothing / classes;
+  for_each_exp(
+      ctx, s.n, [&](std::int64_t i) { return norm.log_p(s.at(i)); },
+      [&](std::int64_t i, double p) {
+        const double target = share + (i == label ? 1 - smoothing : 0);
+        d[i * s.stride] = static_cast<float>((p - target) * scale);
+      });
   return (1 - smoothing) * nll + smoothing * (mean / classes);
 }
 
@@ -66,8 +92,8 @@ double cross_entropy(const Context& ctx, Mat<float> dlogits, Mat<const float> lo
                      continue;
                    }
                    row_losses.data[r] =
-                       row_cross_entropy(dlogits.row(r), {logits.row(r), logits.cols, 1}, label,
-                                         how.smoothing, 1 / how.divisor);
+                       row_cross_entropy(ctx, dlogits.row(r), {logits.row(r), logits.cols, 1},
+                                         label, how.smoothing, 1 / how.divisor);
                  }
                });
   double sum = 0;
@@ -80,8 +106,8 @@ std::optional<std::int64_t> span_position(std::int64_t label, std::int64_t lengt
   return std::max<std::int64_t>(label, 0);
 }
 
-double span_cross_entropy(Mat<float> dlogits, Mat<const float> logits, const Batch& batch,
-                          const SpanLabels& labels, double smoothing,
+double span_cross_entropy(const Context& ctx, Mat<float> dlogits, Mat<const float> logits,
+                          const Batch& batch, const SpanLabels& labels, double smoothing,
                           const SpanDivisors& divisors) {
   double loss = 0;
   for (std::int64_t side = 0; side < 2; ++side) {
@@ -97,8 +123,8 @@ double span_cross_entropy(Mat<float> dlogits, Mat<const float> logits, const Bat
         continue;
       }
       LINNET_ASSERT(dlogits.ld == logits.ld);
-      sum += row_cross_entropy(d, {logits.row(begin) + side, L, logits.ld}, *position, smoothing,
-                               1 / divisor);
+      sum += row_cross_entropy(ctx, d, {logits.row(begin) + side, L, logits.ld}, *position,
+                               smoothing, 1 / divisor);
     }
     loss += sum / divisor;
   }

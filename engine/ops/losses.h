@@ -36,8 +36,9 @@ struct SpanLabels {
 struct SpanDivisors {
   double starts = 1, ends = 1;  // labels that count
 };
-double span_cross_entropy(Mat<float> dlogits, Mat<const float> logits, const Batch& batch,
-                          const SpanLabels& labels, double smoothing, const SpanDivisors& divisors);
+double span_cross_entropy(const Context& ctx, Mat<float> dlogits, Mat<const float> logits,
+                          const Batch& batch, const SpanLabels& labels, double smoothing,
+                          const SpanDivisors& divisors);
 /// The position that counts for a sequence of this length, or nothing.
 std::optional<std::int64_t> span_position(std::int64_t label, std::int64_t length);
 

@@ -23,26 +23,6 @@ double power_of(double x, std::int64_t n) {
   return p;
 }
 
-/// Squares of a row: element i into partial i mod 16, then p[j] += p[j+8], +4, +2, +1.
-double sum_of_squares(const float* x, std::int64_t n) {
-  double p[16] = {};
-  std::int64_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-    for (std::int64_t j = 0; j < 16; ++j) {
-      const double v = x[i + j];
-      p[j] = std::fma(v, v, p[j]);
-    }
-  }
-  for (std::int64_t j = 0; i + j < n; ++j) {
-    const double v = x[i + j];
-    p[j] = std::fma(v, v, p[j]);
-  }
-  for (std::int64_t half = 8; half > 0; half /= 2) {
-    for (std::int64_t j = 0; j < half; ++j) p[j] += p[j + half];
-  }
-  return p[0];
-}
-
 std::int64_t rows_of(const NamedParameter& p) { return p.shape.size() > 1 ? p.shape[0] : 1; }
 
 }  // namespace
@@ -83,9 +63,8 @@ double Optimizer::gradient_norm(const Context& ctx, const float* gradients) {
     const float* g = gradients + p.offset;
     parallel_for(ctx.threads, rows, kGrain / (width + 1) + 1,
                  [&](std::int64_t begin, std::int64_t end, int) {
-                   for (std::int64_t r = begin; r < end; ++r) {
-                     sums[r] = sum_of_squares(g + r * width, width);
-                   }
+                   ctx.kernels.sums_of_squares_f32(sums + begin, g + begin * width, end - begin,
+                                                   width);
                  });
     double sum = 0;
     for (std::int64_t r = 0; r < rows; ++r) sum += sums[r];

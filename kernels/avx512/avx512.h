@@ -51,5 +51,7 @@ void sum_columns_f32(const SumColumnsF32Args& args) noexcept;
 void adamw_f32(const AdamwF32Args& args) noexcept;
 void sgd_f32(const SgdF32Args& args) noexcept;
 void dropout_f32(const DropoutF32Args& args) noexcept;
+void exp_f64(double* x, std::int64_t n) noexcept;
+void sums_of_squares_f32(double* sums, const float* x, std::int64_t M, std::int64_t D) noexcept;
 
 }  // namespace linnet::kernels::avx512

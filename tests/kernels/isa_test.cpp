@@ -173,7 +173,7 @@ TEST(KernelTable, SlotsAreNamedInOrder) {
       "pack_s8 check_packed_s8 quantize_rows_s8 gemm_s8 pack_s4 gemm_s4 layer_norm_s8 attention_s8 "
       "transform_rows_f32 embed_rows "
       "activate_bwd_f32 layer_norm_bwd_f32 softmax_bwd_f32 sum_columns_f32 adamw_f32 sgd_f32 "
-      "dropout_f32 ");
+      "dropout_f32 exp_f64 sums_of_squares_f32 ");
 }
 
 TEST(KernelTable, ASlotThatIsLeftToAWeakerLevelShows) {

@@ -6,6 +6,8 @@
 #include <limits>
 #include <random>
 
+#include "kernels/kernel_table.h"
+
 namespace linnet {
 namespace {
 
@@ -19,6 +21,18 @@ TEST(Math, ExpIsWithinAnUlp) {
     const double x = i % 2 == 0 ? wide(rng) : narrow(rng);
     const auto want = std::exp(static_cast<long double>(x));
     ASSERT_LE(std::abs(static_cast<long double>(math::exp(x)) - want), want * kEps) << x;
+  }
+}
+
+TEST(Math, ExpIsThatOfTheKernels) {
+  std::mt19937_64 rng(2);
+  std::uniform_real_distribution<double> numbers(-760, 720);
+  const auto kernels = kernels::make_table(kernels::supported_isas().back());
+  for (int i = 0; i < 100000; ++i) {
+    const double x = numbers(rng);
+    double e = x;
+    kernels.exp_f64(&e, 1);
+    ASSERT_EQ(e, math::exp(x)) << x;
   }
 }
 

@@ -87,7 +87,8 @@ TEST(DenseBwd, GradientsOfProductBiasAndInput) {
          dy = random_floats(T * N, 4), residual = random_floats(T * K, 5);
   const Floats all = same_everywhere([&](const Context& ctx) {
     Floats y(T * N), dx(T * K), dw(N * K, 1.0f), db(N, 2.0f);
-    Floats scratch(static_cast<std::size_t>(dense_scratch_floats(ctx.kernels, N, K)));
+    Floats scratch(
+        static_cast<std::size_t>(dense_scratch_floats(ctx.kernels, ctx.threads.count(), N, K)));
     const Dense layer{mat(w, K), mat(b, N)};
     dense(ctx, mat(y, N), mat(x, K), layer, scratch.data());
     dense_bwd(ctx, {mat(dx, K), mat(residual, K), mat(x, K), mat(dy, N)}, layer,
@@ -144,7 +145,8 @@ TEST(Conv1dBwd, IsTheTransposeOfADenseLayer) {
   Floats wt = transposed(w, N);
   const Floats all = same_everywhere([&](const Context& ctx) {
     Floats y(T * N), dx(T * K), dw(N * K, 1.0f), db(N, 2.0f);
-    Floats scratch(static_cast<std::size_t>(dense_scratch_floats(ctx.kernels, N, K)));
+    Floats scratch(
+        static_cast<std::size_t>(dense_scratch_floats(ctx.kernels, ctx.threads.count(), N, K)));
     const Dense layer{mat(wt, N), mat(b, N)};
     conv1d(ctx, mat(y, N), mat(x, K), layer, scratch.data());
     conv1d_bwd(ctx, {mat(dx, K), mat(residual, K), mat(x, K), mat(dy, N)}, layer,
@@ -156,7 +158,8 @@ TEST(Conv1dBwd, IsTheTransposeOfADenseLayer) {
   });
   const Floats want = same_everywhere([&](const Context& ctx) {
     Floats y(T * N), dx(T * K), dw(N * K, 1.0f), db(N, 2.0f);
-    Floats scratch(static_cast<std::size_t>(dense_scratch_floats(ctx.kernels, N, K)));
+    Floats scratch(
+        static_cast<std::size_t>(dense_scratch_floats(ctx.kernels, ctx.threads.count(), N, K)));
     const Dense layer{mat(w, K), mat(b, N)};
     dense(ctx, mat(y, N), mat(x, K), layer, scratch.data());
     dense_bwd(ctx, {mat(dx, K), mat(residual, K), mat(x, K), mat(dy, N)}, layer,
@@ -379,8 +382,13 @@ TEST(Losses, SpansOverTheTokensOfTheirSequence) {
     return -(log_p(x, 0, 5, 3, 2) + log_p(x, 12, 9, 0, 2)) / 4 -
            (log_p(x, 1, 5, 0, 2) + log_p(x, 11, 1, 0, 2) + log_p(x, 13, 9, 8, 2)) / 6;
   };
-  Floats d = logits;
-  const double loss = span_cross_entropy(mat(d, 2), mat(d, 2), r.batch, {starts, ends}, 0, {2, 3});
+  double loss = 0;
+  const Floats d = same_everywhere([&](const Context& ctx) {
+    Floats in_place = logits;
+    loss = span_cross_entropy(ctx, mat(in_place, 2), mat(in_place, 2), r.batch, {starts, ends}, 0,
+                              {2, 3});
+    return in_place;
+  });
   EXPECT_NEAR(loss, f({logits.begin(), logits.end()}), 1e-14);
   expect_near(d, gradient(f, logits), 1e-7, "dlogits ");
 }
