@@ -97,11 +97,11 @@ GENERATORS = {
     "llama_bf16": Backend("llamacpp", "bf16", "generator_bf16", "BF16, keys and values in F16"),
     "torch_int8": Backend("torch", "int8", "none", "quantize_dynamic of all layers"),
     "ort_int8": Backend("onnxruntime", "int8", "generator_int8", "quantize_dynamic, per channel"),
-    "ov_int8": Backend("openvino", "int8", "generator_int8", "NNCF INT8 weights, groups of 32"),
+    "ov_int8": Backend("openvino", "int8", "generator_int8", "NNCF INT8 weights, the rest in BF16"),
     "ct2_int8": Backend("ctranslate2", "int8", "generator_int8", "generate_batch"),
     "llama_q8_0": Backend("llamacpp", "int8", "generator_q8_0", "Q8_0, keys and values in F16"),
     "ort_int4": Backend("onnxruntime", "int4", "generator_int4", "MatMulNBits, groups of 32, INT8 rows"),
-    "ov_int4": Backend("openvino", "int4", "generator_int4", "NNCF INT4_SYM, groups of 64"),
+    "ov_int4": Backend("openvino", "int4", "generator_int4", "NNCF INT4_SYM, groups of 64, the rest in BF16"),
     "llama_q4_0": Backend("llamacpp", "int4", "generator_q4_0", "Q4_0, keys and values in F16"),
 }
 
