@@ -1,6 +1,6 @@
 // linnet_worker machine
 // linnet_worker encoder|generator DIRECTORY THREADS fp32|bf16|int8|int4
-// linnet_worker trainer DIRECTORY THREADS fp32
+// linnet_worker trainer DIRECTORY THREADS fp32|bf16
 // linnet_worker tokenizer DIRECTORY THREADS encode|ids
 //
 // The process of linnet among those that peers.py measures: a JSON request on a line of standard

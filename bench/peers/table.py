@@ -117,6 +117,7 @@ TRAINERS = {
     "linnet_fp32_recompute": Trainer("linnet", "fp32", "none", "--recompute", "recompute"),
     "torch_fp32": Trainer("torch", "fp32", "none", "eager, sdpa, AdamW fused", "eager"),
     "torch_fp32_compiled": Trainer("torch", "fp32", "none", "torch.compile", "compiled"),
+    "linnet_bf16": Trainer("linnet", "bf16", "none", "--precision bf16"),
     "torch_bf16": Trainer("torch", "bf16", "none", "eager, autocast", "eager"),
     "torch_bf16_compiled": Trainer("torch", "bf16", "none", "torch.compile, autocast", "compiled"),
 }

@@ -47,8 +47,9 @@ train::Examples examples_of(const TrainableModel& model, json::Value request, st
 
 class TrainingWorker : public Worker {
  public:
-  TrainingWorker(const std::string& directory, int threads)
-      : checkpoint_(directory),
+  TrainingWorker(const std::string& directory, int threads, Precision precision)
+      : precision_(precision),
+        checkpoint_(directory),
         isa_(choose_isa()),
         threads_(threads),
         model_(load_trainable(checkpoint_, load_options(threads))) {}
@@ -75,6 +76,7 @@ class TrainingWorker : public Worker {
     if (request.at("dropout").boolean()) {
       options.dropout = model_->dropout(checkpoint_.config());
     }
+    options.precision = precision_;
     options.recompute = request.at("recompute").boolean() ? Recompute::kYes : Recompute::kNo;
     train::Examples examples = examples_of(*model_, request, options.data_seed);
     trainer_ = std::make_unique<train::Trainer>(*model_, kernels::make_table(isa_), threads_,
@@ -96,6 +98,7 @@ class TrainingWorker : public Worker {
     return "\"ms\":" + json_array(ms) + ",\"losses\":" + json_array(losses);
   }
 
+  Precision precision_;
   weights::Checkpoint checkpoint_;
   kernels::Isa isa_;
   int threads_;
@@ -107,10 +110,7 @@ class TrainingWorker : public Worker {
 
 std::unique_ptr<Worker> make_training_worker(const std::string& directory, int threads,
                                              Precision precision) {
-  if (precision != Precision::kFloat32) {
-    throw Error(ErrorCode::kUnsupported, "training: in FP32 only");
-  }
-  return std::make_unique<TrainingWorker>(directory, threads);
+  return std::make_unique<TrainingWorker>(directory, threads, precision);
 }
 
 }  // namespace linnet::bench

@@ -43,8 +43,8 @@ TEST_P(DoublesF64, ExpAtTheBorders) {
                         -745.2, 1e300, -1e300};
   table.exp_f64(x.data(), static_cast<std::int64_t>(x.size()));
   EXPECT_EQ(x[0], 1);
-  for (const std::size_t i : {1, 2, 7}) EXPECT_EQ(x[i], kInfinite) << i;
-  for (const std::size_t i : {3, 4, 8}) EXPECT_EQ(x[i], 0) << i;
+  for (const std::size_t i : {1u, 2u, 7u}) EXPECT_EQ(x[i], kInfinite) << i;
+  for (const std::size_t i : {3u, 4u, 8u}) EXPECT_EQ(x[i], 0) << i;
   EXPECT_GT(x[5], 1e308);
   EXPECT_LT(x[6], 1e-323);
 }
