@@ -1,5 +1,7 @@
 #include "kernels/avx2/avx2.h"
+#include "kernels/avx2/bytes.h"
 #include "kernels/avx2/finish_s8.h"
+#include "kernels/groups_s4.h"
 
 // y = x·Wᵀ with weights of 4 bits. vpmaddubsw takes them as unsigned bytes q + 8 and adds two
 // products; 16 of k go into each 16-bit lane of a group's sums: below 2^15 with 15 · 127 · 16. The
@@ -8,31 +10,7 @@
 namespace linnet::kernels::avx2 {
 namespace {
 
-constexpr std::int64_t kManyRows = 16;  // rows whose sums of groups are made at once
-constexpr std::int64_t kMaxGroups = kMaxKS4 / kGroupS4;
 constexpr std::int64_t kAhead = 4 * 34 * 32;  // bytes between asking for weights and their use
-
-/// -8 times the sums of the groups of some rows.
-struct Begins {
-  std::int16_t of[kManyRows][kMaxGroups];
-};
-
-void sum_groups(Begins& begins, const GemmS8Args& a, std::int64_t m, std::int64_t rows) {
-  for (std::int64_t r = 0; r < rows; ++r) {
-    const std::uint8_t* x = a.x + (m + r) * a.ldx;
-    for (std::int64_t g = 0; g < padded_k(a.K) / kGroupS4; ++g, x += kGroupS4) {
-      std::int32_t sum = 0;
-      for (std::int64_t k = 0; k < kGroupS4; ++k) sum += static_cast<std::int8_t>(x[k]);
-      begins.of[r][g] = static_cast<std::int16_t>(-8 * sum);
-    }
-  }
-}
-
-inline __m256i four_bytes(const std::uint8_t* p) {
-  std::int32_t four;
-  __builtin_memcpy(&four, p, 4);
-  return _mm256_set1_epi32(four);
-}
 
 /// The scales of 8 columns, each in both 16-bit lanes of its 32 bits.
 inline __m256i scales(const std::int8_t* t) {
@@ -56,7 +34,7 @@ template <int R, int V>
   __m256i pairs[R][V];
 #pragma GCC unroll 2
   for (int r = 0; r < R; ++r) {
-    const __m256i first = _mm256_set1_epi32(static_cast<std::uint16_t>(begin[r * kMaxGroups]));
+    const __m256i first = _mm256_set1_epi32(static_cast<std::uint16_t>(begin[r * kMaxGroupsS4]));
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) pairs[r][v] = first;
   }
@@ -64,8 +42,7 @@ template <int R, int V>
   for (int i = 0; i < 4; ++i) {
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) {
-      const __m256i both =
-          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w + i * pitch * 4 + v * 32));
+      const __m256i both = load_bytes(w + i * pitch * 4 + v * 32);
       const __m256i low = _mm256_and_si256(both, low_bits);
       const __m256i high = _mm256_and_si256(_mm256_srli_epi16(both, 4), low_bits);
 #pragma GCC unroll 2
@@ -110,7 +87,7 @@ void block(const GemmS8Args& a, const Columns& c, std::int64_t m, const std::int
 
 /// Rows m .. m+rows-1 of one panel: two at a time in 16 columns, one in all.
 void run_panel(const GemmS8Args& a, const Columns& p, std::int64_t m, std::int64_t rows,
-               const Begins& begins) {
+               const BeginsS4& begins) {
   std::int64_t r = 0;
   for (; r + 2 <= rows; r += 2) {
     for (std::int64_t j = 0; j < p.width; j += 16) {
@@ -124,17 +101,11 @@ void run_panel(const GemmS8Args& a, const Columns& p, std::int64_t m, std::int64
 }  // namespace
 
 void gemm_s4(const GemmS8Args& a) noexcept {
-  Begins begins;
-  for (std::int64_t m = 0; m < a.M; m += kManyRows) {
-    const std::int64_t rows = a.M - m < kManyRows ? a.M - m : kManyRows;
-    sum_groups(begins, a, m, rows);
-    for (std::int64_t n = a.n_begin; n < a.n_end; n += kPanelS4) {
-      const std::int64_t width = a.n_end - n < kPanelS4 ? a.n_end - n : kPanelS4;
-      const std::int64_t pitch = width > 16 ? 32 : 16;
-      const std::int8_t* panel = a.w + n * column_bytes_s4(a.K);
-      run_panel(a, {panel, panel + 2 * pitch, pitch, n, width}, m, rows, begins);
-    }
-  }
+  for_panels_s4(a,
+                [&](const PanelS4& p, std::int64_t m, std::int64_t rows, const BeginsS4& begins) {
+                  const std::int64_t pitch = p.width > 16 ? 32 : 16;
+                  run_panel(a, {p.w, p.w + 2 * pitch, pitch, p.n, p.width}, m, rows, begins);
+                });
 }
 
 }  // namespace linnet::kernels::avx2

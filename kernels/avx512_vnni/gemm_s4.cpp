@@ -1,44 +1,21 @@
 #include "kernels/avx512/finish_s8.h"
 #include "kernels/avx512_vnni/avx512_vnni.h"
+#include "kernels/groups_s4.h"
 
 // y = x·Wᵀ with weights of 4 bits, 4 rows x 32 columns at a time. vpdpbusd takes the weights as
-// unsigned bytes q + 8, so a group's sums begin at -8 times the sum of its x; that sum is below
-// 2^15, and vpdpwssd multiplies it with the group's scale.
+// unsigned bytes q + 8; the sum of a group is below 2^15, and vpdpwssd multiplies it with the
+// group's scale.
 namespace linnet::kernels::avx512_vnni {
 namespace {
 
 constexpr int kRows = 4;
-constexpr std::int64_t kManyRows = 16;  // rows whose sums of groups are made at once
-constexpr std::int64_t kMaxGroups = kMaxKS4 / kGroupS4;
 constexpr std::int64_t kAhead = 8 * 34 * 32;  // bytes between asking for weights and their use
-
-/// -8 times the sums of the groups of some rows.
-struct Begins {
-  std::int16_t of[kManyRows][kMaxGroups];
-};
-
-void sum_groups(Begins& begins, const GemmS8Args& a, std::int64_t m, std::int64_t rows) {
-  for (std::int64_t r = 0; r < rows; ++r) {
-    const std::uint8_t* x = a.x + (m + r) * a.ldx;
-    for (std::int64_t g = 0; g < padded_k(a.K) / kGroupS4; ++g, x += kGroupS4) {
-      std::int32_t sum = 0;
-      for (std::int64_t k = 0; k < kGroupS4; ++k) sum += static_cast<std::int8_t>(x[k]);
-      begins.of[r][g] = static_cast<std::int16_t>(-8 * sum);
-    }
-  }
-}
 
 inline __m512i four_bytes(const std::uint8_t* x) {
   std::int32_t four;
   __builtin_memcpy(&four, x, 4);
   return _mm512_set1_epi32(four);
 }
-
-/// One panel: where it starts in y, its packed bytes and how wide it is.
-struct Panel {
-  const std::int8_t* w;
-  std::int64_t n, width;
-};
 
 /// acc[r][v] += the products of one group; t and w are its scales and its weights. Asks for
 /// weights, a line for each that it loads, if that is wanted.
@@ -50,7 +27,7 @@ template <int R, int V, bool ask>
   __m512i group[R][V];
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) {
-    const __m512i first = _mm512_set1_epi32(begin[r * kMaxGroups]);
+    const __m512i first = _mm512_set1_epi32(begin[r * kMaxGroupsS4]);
 #pragma GCC unroll 2
     for (int v = 0; v < V; ++v) group[r][v] = first;
   }
@@ -89,7 +66,7 @@ template <int R, int V, bool ask>
 /// R rows of a panel of V vectors, of which the last may be partial. The first block of a panel
 /// asks for the weights before their use.
 template <int R, int V, bool ask>
-void block(const GemmS8Args& a, const Panel& p, std::int64_t m, const std::int16_t* begins) {
+void block(const GemmS8Args& a, const PanelS4& p, std::int64_t m, const std::int16_t* begins) {
   __m512i acc[R][V];
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) {
@@ -106,14 +83,14 @@ void block(const GemmS8Args& a, const Panel& p, std::int64_t m, const std::int16
   avx512::finish_s8<R, V>(a, {m, R, p.n, p.width}, acc);
 }
 
-using BlockFn = void (*)(const GemmS8Args&, const Panel&, std::int64_t, const std::int16_t*);
+using BlockFn = void (*)(const GemmS8Args&, const PanelS4&, std::int64_t, const std::int16_t*);
 template <int V, bool ask>
 constexpr BlockFn kOfRows[kRows] = {block<1, V, ask>, block<2, V, ask>, block<3, V, ask>,
                                     block<4, V, ask>};
 
 /// Rows m .. m+rows-1 of one panel.
-void run_panel(const GemmS8Args& a, const Panel& p, std::int64_t m, std::int64_t rows,
-               const Begins& begins) {
+void run_panel(const GemmS8Args& a, const PanelS4& p, std::int64_t m, std::int64_t rows,
+               const BeginsS4& begins) {
   for (std::int64_t r = 0; r < rows; r += kRows) {
     const std::int64_t size = rows - r < kRows ? rows - r : kRows;
     const BlockFn* of_rows = p.width <= 16 ? kOfRows<1, false>
@@ -126,15 +103,8 @@ void run_panel(const GemmS8Args& a, const Panel& p, std::int64_t m, std::int64_t
 }  // namespace
 
 void gemm_s4(const GemmS8Args& a) noexcept {
-  Begins begins;
-  for (std::int64_t m = 0; m < a.M; m += kManyRows) {
-    const std::int64_t rows = a.M - m < kManyRows ? a.M - m : kManyRows;
-    sum_groups(begins, a, m, rows);
-    for (std::int64_t n = a.n_begin; n < a.n_end; n += kPanelS4) {
-      const std::int64_t width = a.n_end - n < kPanelS4 ? a.n_end - n : kPanelS4;
-      run_panel(a, {a.w + n * column_bytes_s4(a.K), n, width}, m, rows, begins);
-    }
-  }
+  for_panels_s4(a, [&](const PanelS4& panel, std::int64_t m, std::int64_t rows,
+                       const BeginsS4& begins) { run_panel(a, panel, m, rows, begins); });
 }
 
 }  // namespace linnet::kernels::avx512_vnni

@@ -244,6 +244,39 @@ void gemm_s8(Input& in) {
   });
 }
 
+/// Weights of 4 bits; x has any bytes but -128, which no row is quantised to.
+void gemm_s4(Input& in) {
+  const std::int64_t M = in.number(1, 40), N = in.number(1, 120), K = in.number(1, 200);
+  const std::int64_t K64 = padded_k(K), groups = K64 / kGroupS4;
+  const std::int64_t ldx = K64 + in.number(0, 3), ldy = N + in.number(0, 3);
+  const bool in_place = in.number(0, 1) == 1, biased = in.number(0, 1) == 1;
+  const Activation f = activation(in);
+  const std::vector<std::int8_t> x = in.signed_bytes((M - 1) * ldx + K64);
+  const std::vector<std::int8_t> t = in.signed_bytes(N * groups);
+  std::vector<std::int8_t> q = in.signed_bytes(N * K64);
+  for (std::int8_t& v : q) v = static_cast<std::int8_t>(v >> 4);  // -8 .. 7
+  const std::vector<float> x_scale = in.floats(M), w_scale = in.floats(N), bias = in.floats(N);
+  const std::vector<float> residual = in.floats((M - 1) * ldy + N);
+  every_level("gemm_s4", [&](const KernelTable& table) {
+    std::vector<std::int8_t> packed(
+        static_cast<std::size_t>((N + 15) / 16 * 16 * column_bytes_s4(K)));
+    table.pack_s4(packed.data(), q.data(), t.data(), K, 0, N);
+    std::vector<float> y = residual;
+    GemmS8Args a = {.y = y.data(), .ldy = ldy};
+    a.x = reinterpret_cast<const std::uint8_t*>(x.data()), a.ldx = ldx;
+    a.x_scale = x_scale.data(), a.w = packed.data(), a.w_scale = w_scale.data();
+    a.bias = biased ? bias.data() : nullptr;
+    a.residual = in_place ? y.data() : residual.data(), a.ld_residual = ldy;
+    a.activation = f;
+    a.M = M, a.N = N, a.K = K;
+    for (std::int64_t n = 0; n < N; n += kPanelS4) {  // as threads would
+      a.n_begin = n, a.n_end = std::min(N, n + kPanelS4);
+      table.gemm_s4(a);
+    }
+    return y;
+  });
+}
+
 void rows(Input& in) {
   const std::int64_t M = in.number(1, 9), D = in.number(1, 200);
   const std::vector<float> x = in.floats(M * D), gamma = in.floats(D), beta = in.floats(D);
@@ -399,7 +432,7 @@ void attention(Input& in) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   namespace k = linnet::kernels;
   k::Input in({data, size});
-  switch (in.number(0, 7)) {
+  switch (in.number(0, 8)) {
     case 0:
       k::gemm(in);
       break;
@@ -422,8 +455,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 6:
       k::gemm_bf16(in);
       break;
-    default:
+    case 7:
       k::gemm_tn(in);
+      break;
+    default:
+      k::gemm_s4(in);
   }
   return 0;
 }

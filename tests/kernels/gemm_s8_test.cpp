@@ -77,40 +77,25 @@ struct Product {
     });
     return y.values();
   }
+
+  /// The product in 64-bit integers.
+  static std::int64_t exact_sum(const Problem& p, const Operands& o, std::int64_t m,
+                                std::int64_t n) {
+    std::int64_t sum = 0;
+    for (std::int64_t k = 0; k < p.K; ++k) {
+      sum += std::int64_t{o.x[static_cast<std::size_t>(m * padded_k(p.K) + k)]} *
+             o.w[static_cast<std::size_t>(n * p.K + k)];
+    }
+    return sum;
+  }
 };
 using Operands = Product::Operands;
-
-/// The product in 64-bit integers.
-std::int64_t exact_sum(const Problem& p, const Operands& o, std::int64_t m, std::int64_t n) {
-  std::int64_t sum = 0;
-  for (std::int64_t k = 0; k < p.K; ++k) {
-    sum += std::int64_t{o.x[static_cast<std::size_t>(m * padded_k(p.K) + k)]} *
-           o.w[static_cast<std::size_t>(n * p.K + k)];
-  }
-  return sum;
-}
 
 class GemmS8Level : public testing::TestWithParam<Isa> {};
 
 TEST_P(GemmS8Level, IsTheFormula) {
-  for (const auto& [M, N, K] : {std::array<std::int64_t, 3>{1, 1, 1},
-                                {3, 17, 5},
-                                {9, 49, 64},
-                                {8, 48, 768},
-                                {2, 7, 3072}}) {
-    const Problem p = {.M = M, .N = N, .K = K, .slack = 3};
-    const Operands o(p, 1);
-    const std::vector<float> got = Product::run(GetParam(), p, o);
-    for (std::int64_t m = 0; m < M; ++m) {
-      for (std::int64_t n = 0; n < N; ++n) {
-        const auto sum = static_cast<float>(exact_sum(p, o, m, n));
-        const float want =
-            std::fma(sum * o.x_scale.data()[m], o.w_scale.data()[n], o.epilogue.bias.data()[n]);
-        ASSERT_EQ(test::bits(got[p.at(m, n)]), test::bits(want))
-            << "M=" << M << " N=" << N << " K=" << K << " row " << m << " column " << n;
-      }
-    }
-  }
+  test::is_the_formula<Product>(GetParam(),
+                                {{1, 1, 1}, {3, 17, 5}, {9, 49, 64}, {8, 48, 768}, {2, 7, 3072}});
 }
 
 TEST_P(GemmS8Level, IsExactOnOperandsOfFullRange) {
@@ -126,7 +111,8 @@ TEST_P(GemmS8Level, IsExactOnOperandsOfFullRange) {
           const std::vector<float> got = Product::run(GetParam(), p, o);
           for (std::int64_t m = 0; m < p.M; ++m) {
             for (std::int64_t n : {0, 31, 32, 49}) {
-              ASSERT_EQ(got[p.at(m, n)], static_cast<float>(exact_sum(p, o, m, n))) << "K=" << K;
+              ASSERT_EQ(got[p.at(m, n)], static_cast<float>(Product::exact_sum(p, o, m, n)))
+                  << "K=" << K;
             }
           }
         }

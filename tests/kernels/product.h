@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <utility>
 #include <vector>
@@ -117,6 +120,28 @@ testing::AssertionResult level_is_reference(Isa isa, const Problem& p, std::uint
   return in(
       same_bits(Product::run(isa, p, o, kAllSteps), Product::run(Isa::kReference, p, o, kAllSteps)),
       p);
+}
+
+/// fma(sum · x_scale, w_scale, bias) of INT8 operands, for products [M, N, K]. Product also has
+///   /// the sum of row m and column n in 64-bit integers
+///   static std::int64_t exact_sum(const Problem&, const Operands&, std::int64_t m, std::int64_t
+///   n);
+template <class Product>
+void is_the_formula(Isa isa, std::initializer_list<std::array<std::int64_t, 3>> products) {
+  for (const auto& [M, N, K] : products) {
+    const Problem p = {.M = M, .N = N, .K = K, .slack = 3};
+    const typename Product::Operands o(p, 1);
+    const std::vector<float> got = Product::run(isa, p, o, kAllSteps);
+    for (std::int64_t m = 0; m < p.M; ++m) {
+      for (std::int64_t n = 0; n < p.N; ++n) {
+        const auto sum = static_cast<float>(Product::exact_sum(p, o, m, n));
+        const float want =
+            std::fma(sum * o.x_scale.data()[m], o.w_scale.data()[n], o.epilogue.bias.data()[n]);
+        ASSERT_EQ(bits(got[p.at(m, n)]), bits(want))
+            << "M=" << p.M << " N=" << p.N << " K=" << p.K << " row " << m << " column " << n;
+      }
+    }
+  }
 }
 
 /// Rows and columns up to some blocks of every level, and one more of each.
