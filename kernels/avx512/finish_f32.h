@@ -11,6 +11,12 @@ struct BlockF32 {
   std::int64_t m, rows, n, width;
 };
 
+/// The bias of some columns; an absent one is -0, which changes no bit of a sum, not even of -0.
+template <class Args>
+inline __m512 bias_of(const Args& a, __mmask16 mask, std::int64_t n) {
+  return a.bias != nullptr ? _mm512_maskz_loadu_ps(mask, a.bias + n) : _mm512_set1_ps(-0.0f);
+}
+
 /// The block's rows, a multiple of N, N at a time, of sums in a tile [rows][pitch]. All that is
 /// read in the loops is copied before them: a store to y might change the originals.
 template <int N, class Args>
@@ -23,8 +29,7 @@ void finish_rows_f32(const Args& args, const BlockF32& block, const float* sums,
     const std::int64_t ld = pitch;
     for_each_16(b.width, [&](std::int64_t j, __mmask16 mask) {
       const std::int64_t n = b.n + j;
-      const __m512 bias =
-          a.bias != nullptr ? _mm512_maskz_loadu_ps(mask, a.bias + n) : _mm512_setzero_ps();
+      const __m512 bias = bias_of(a, mask, n);
       for (std::int64_t r = 0; r < b.rows; r += N) {
         const Vectors<N> y =
             f(each<N>([&](int i) { return _mm512_load_ps(tile + (r + i) * ld + j) + bias; }));
@@ -74,8 +79,7 @@ template <int R, int V, class Args>
   for (int v = 0; v < V; ++v) {
     const __mmask16 mask = v == V - 1 ? last : 0xFFFF;
     const std::int64_t n = b.n + 16 * v;
-    const __m512 bias =
-        a.bias != nullptr ? _mm512_maskz_loadu_ps(mask, a.bias + n) : _mm512_setzero_ps();
+    const __m512 bias = bias_of(a, mask, n);
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       __m512 y = acc[r][v] + bias;

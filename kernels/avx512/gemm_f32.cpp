@@ -1,5 +1,6 @@
 #include "kernels/avx512/avx512.h"
 #include "kernels/avx512/chains.h"
+#include "kernels/avx512/finish_f32.h"
 #include "kernels/avx512/panel.h"
 
 // y = x·Wᵀ, 8 rows x 48 columns at a time. A panel of weights is one linear stream, read once per
@@ -16,35 +17,6 @@ struct Panel {
   std::int64_t n, width;  // columns n .. n+width-1
 };
 
-/// Bias, activation and residual of a block whose sums are in a tile [rows][vectors][16], which
-/// stays in the first-level cache. Nothing is stored to y before its residual is read: they may be
-/// the same.
-void finish(const GemmF32Args& a, const Panel& p, std::int64_t m, std::int64_t rows,
-            std::int64_t vectors, float* tile) {
-  if (a.bias != nullptr) {
-    for (std::int64_t v = 0; v < vectors; ++v) {
-      const __mmask16 mask = first(p.width - 16 * v);
-      const __m512 bias = _mm512_maskz_loadu_ps(mask, a.bias + p.n + 16 * v);
-      for (std::int64_t r = 0; r < rows; ++r) {
-        float* y = tile + (r * vectors + v) * 16;
-        _mm512_store_ps(y, _mm512_load_ps(y) + bias);
-      }
-    }
-  }
-  activate_f32(tile, tile, rows * vectors * 16, a.activation);
-  for (std::int64_t r = 0; r < rows; ++r) {
-    for (std::int64_t v = 0; v < vectors; ++v) {
-      const __mmask16 mask = first(p.width - 16 * v);
-      const std::int64_t column = p.n + 16 * v;
-      __m512 y = _mm512_load_ps(tile + (r * vectors + v) * 16);
-      if (a.residual != nullptr) {
-        y = _mm512_maskz_loadu_ps(mask, a.residual + (m + r) * a.ld_residual + column) + y;
-      }
-      _mm512_mask_storeu_ps(a.y + (m + r) * a.ldy + column, mask, y);
-    }
-  }
-}
-
 /// R rows of one panel. Asks for P lines of `ahead` per step.
 template <int R, int V, int P>
 void block(const GemmF32Args& a, const Panel& p, std::int64_t m, const float* ahead) {
@@ -55,34 +27,7 @@ void block(const GemmF32Args& a, const Panel& p, std::int64_t m, const float* ah
   }
   __m512 acc[R][V];
   chains<R, V, P>(acc, a.x + m * a.ldx, a.ldx, p.w, V * 16, a.K, 0xFFFF, ahead);
-  if (a.activation != Activation::kNone) {
-    alignas(64) float tile[R * V * 16];  // acc itself must not have an address: it is in registers
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-      for (int v = 0; v < V; ++v) _mm512_store_ps(tile + (r * V + v) * 16, acc[r][v]);
-    }
-    return finish(a, p, m, R, V, tile);
-  }
-  const __mmask16 last = first(p.width - 16 * (V - 1));
-#pragma GCC unroll 8
-  for (int v = 0; v < V; ++v) {
-    const __mmask16 mask = v == V - 1 ? last : 0xFFFF;
-    const std::int64_t column = p.n + 16 * v;
-    if (a.bias != nullptr) {
-      const __m512 bias = _mm512_maskz_loadu_ps(mask, a.bias + column);
-#pragma GCC unroll 8
-      for (int r = 0; r < R; ++r) acc[r][v] = acc[r][v] + bias;
-    }
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
-      if (a.residual != nullptr) {
-        const float* residual = a.residual + (m + r) * a.ld_residual + column;
-        acc[r][v] = _mm512_maskz_loadu_ps(mask, residual) + acc[r][v];
-      }
-      _mm512_mask_storeu_ps(a.y + (m + r) * a.ldy + column, mask, acc[r][v]);
-    }
-  }
+  finish_f32<R, V>(a, BlockF32{m, R, p.n, p.width}, acc);
 }
 
 using BlockFn = void (*)(const GemmF32Args&, const Panel&, std::int64_t, const float*);
