@@ -36,6 +36,22 @@ struct Operands {
   std::int64_t column_bytes() const { return first_bytes + row_bytes; }
 };
 
+/// The operands of a product of elements of so many bytes, whose rows of x take `row_bytes`.
+template <class Args>
+inline Operands operands_of(const Args& a, std::int64_t element_bytes, std::int64_t row_bytes,
+                            std::int64_t panel, std::int64_t first_bytes) {
+  return {reinterpret_cast<const std::uint8_t*>(a.x),
+          a.ldx * element_bytes,
+          row_bytes,
+          reinterpret_cast<const std::uint8_t*>(a.w),
+          panel,
+          first_bytes,
+          a.M,
+          a.N,
+          a.n_begin,
+          a.n_end};
+}
+
 /// 16 columns of w: their first bytes and the distance to the next 4 of each.
 struct Group {
   const std::uint8_t* w;

@@ -14,16 +14,7 @@ struct ProductBf16 {
   using Sum = float;
 
   static Operands operands(const Args& a) {
-    return {.x = reinterpret_cast<const std::uint8_t*>(a.x),
-            .ldx = a.ldx * kBytes,
-            .row_bytes = padded_k_bf16(a.K) * kBytes,
-            .w = reinterpret_cast<const std::uint8_t*>(a.w),
-            .panel = kPanelBf16,
-            .first_bytes = 0,
-            .M = a.M,
-            .N = a.N,
-            .n_begin = a.n_begin,
-            .n_end = a.n_end};
+    return operands_of(a, kBytes, padded_k_bf16(a.K) * kBytes, kPanelBf16, 0);
   }
   template <int c, int a, int b, class Tiles>
   static void dot(Tiles& tiles) {

@@ -13,16 +13,8 @@ struct ProductS8 {
   using Sum = std::int32_t;
 
   static Operands operands(const Args& a) {
-    return {.x = a.x,
-            .ldx = a.ldx,
-            .row_bytes = padded_k(a.K),
-            .w = reinterpret_cast<const std::uint8_t*>(a.w),
-            .panel = kPanelS8,
-            .first_bytes = column_bytes_s8(a.K) - padded_k(a.K),
-            .M = a.M,
-            .N = a.N,
-            .n_begin = a.n_begin,
-            .n_end = a.n_end};
+    const std::int64_t row_bytes = padded_k(a.K);
+    return operands_of(a, 1, row_bytes, kPanelS8, column_bytes_s8(a.K) - row_bytes);
   }
   template <int c, int a, int b, class Tiles>
   static void dot(Tiles& tiles) {
