@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <sstream>
 #include <thread>
 
@@ -121,6 +123,51 @@ TEST_F(TrainProgram, StoppedAndResumedItGivesTheBytesOfAWholeRun) {
   for (const char* file : {"model.safetensors", "config.json", "trainer_state.json",
                            "checkpoint-600/optimizer.safetensors"}) {
     EXPECT_EQ(bytes_of(output("stopped") / file), bytes_of(output("whole") / file)) << file;
+  }
+}
+
+bool is_saving(const fs::path& directory) {
+  std::error_code gone;
+  for (const auto& entry : fs::directory_iterator(directory, gone)) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with("checkpoint-") && name.find(".tmp.") != name.npos) return true;
+  }
+  return false;
+}
+
+// Every second time the process is killed as soon as it is seen to save, else after a random part
+// of the time that a whole run takes. LINNET_KILL_MOMENTS sets how often.
+TEST_F(TrainProgram, KilledAtAnyMomentItResumesToTheBytesOfAWholeRun) {
+  using Clock = std::chrono::steady_clock;
+  const char* wanted = std::getenv("LINNET_KILL_MOMENTS");
+  const int moments = wanted == nullptr ? 2 : std::atoi(wanted);
+  const std::vector<std::string> more{"--save-steps", "7", "--logging-steps", "5"};
+  const auto start = Clock::now();
+  ASSERT_EQ(train("whole", "60", more).exit_code, 0);
+  const auto duration = Clock::now() - start;
+  std::mt19937 random(1);
+  for (int i = 0; i < moments; ++i) {
+    fs::remove_all(output("killed"));
+    const auto moment = duration * static_cast<int>(random() % 1000) / 1000;
+    Child child(command("killed", "60", more));
+    if (i % 2 == 0) {
+      const auto deadline = Clock::now() + duration;
+      while (!is_saving(output("killed")) && Clock::now() < deadline) std::this_thread::yield();
+    } else {
+      std::this_thread::sleep_for(moment);
+    }
+    child.kill(SIGKILL);
+    child.wait();
+    std::vector<std::string> again = more;
+    again.push_back("--resume");
+    const Finished resumed = train("killed", "60", again);
+    ASSERT_EQ(resumed.exit_code, 0) << i << ": " << resumed.err;
+    for (const char* file :
+         {"model.safetensors", "config.json", "trainer_state.json",
+          "checkpoint-60/optimizer.safetensors", "checkpoint-60/manifest.json"}) {
+      EXPECT_TRUE(bytes_of(output("killed") / file) == bytes_of(output("whole") / file))
+          << i << ": " << file;
+    }
   }
 }
 
