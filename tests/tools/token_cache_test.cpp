@@ -55,7 +55,7 @@ void expect_same(const TokenArrays& a, const TokenArrays& b) {
 class Cache : public testing::Test {
  protected:
   const test::TempDir dir;
-  const cli::Log log;
+  cli::Log log;
   int made = 0;
 
   TokenArrays arrays(const std::string& key, CacheUse use = CacheUse::kReuse) {
