@@ -109,17 +109,18 @@ GENERATORS = {
 class Trainer(Backend):
     """An engine that trains; `option` is its way to do it."""
 
-    option: str = ""
+    option: str = dataclasses.field(default="", kw_only=True)
 
 
 TRAINERS = {
     "linnet_fp32": Trainer("linnet", "fp32", "none", "the step of linnet train"),
-    "linnet_fp32_recompute": Trainer("linnet", "fp32", "none", "--recompute", "recompute"),
-    "torch_fp32": Trainer("torch", "fp32", "none", "eager, sdpa, AdamW fused", "eager"),
-    "torch_fp32_compiled": Trainer("torch", "fp32", "none", "torch.compile", "compiled"),
+    "linnet_fp32_recompute": Trainer("linnet", "fp32", "none", "--recompute", option="recompute"),
+    "torch_fp32": Trainer("torch", "fp32", "none", "eager, sdpa, AdamW fused", option="eager"),
+    "torch_fp32_compiled": Trainer("torch", "fp32", "none", "torch.compile", option="compiled"),
     "linnet_bf16": Trainer("linnet", "bf16", "none", "--precision bf16"),
-    "torch_bf16": Trainer("torch", "bf16", "none", "eager, autocast", "eager"),
-    "torch_bf16_compiled": Trainer("torch", "bf16", "none", "torch.compile, autocast", "compiled"),
+    "torch_bf16": Trainer("torch", "bf16", "none", "eager, autocast", option="eager"),
+    "torch_bf16_compiled": Trainer("torch", "bf16", "none", "torch.compile, autocast",
+                                   option="compiled"),
 }
 
 
