@@ -20,7 +20,6 @@ class PaddedBatch {
   PaddedBatch(const weights::Safetensors& file, const std::string& prefix);
 
   Batch packed() const { return {tokens_, positions_, types_, starts_}; }
-  bool has_types() const { return !types_.empty(); }
 
   /// The shape of the ids without T: [B], or [B, choices].
   std::vector<std::int64_t> leading() const { return {shape_.begin(), shape_.end() - 1}; }
