@@ -50,6 +50,19 @@ TrainingSize pass_size(const TrainerOptions& o, std::int64_t longest) {
   return {tokens, std::min(o.batch_size, tokens), longest, o.recompute, o.precision};
 }
 
+// Whether a pass has room for one more sequence of this length.
+bool fits(const ExampleBatch& part, std::int64_t length, const TrainingSize& size) {
+  return part.tokens() + length <= size.tokens && part.sequences() < size.sequences;
+}
+
+// Without dropout and smoothing; losses are sums.
+TrainingPass evaluation_pass(const ExampleBatch& part) {
+  TrainingPass pass;
+  pass.targets = part.targets();
+  pass.divisors.labels = pass.divisors.starts = pass.divisors.ends = 1;
+  return pass;
+}
+
 // The optimizer's options with the rates of this model's layers.
 OptimizerOptions optimizer_options(const TrainableModel& model, const TrainerOptions& o) {
   OptimizerOptions options = o.optimizer;
@@ -79,6 +92,18 @@ TrainingSize affordable(const TrainableModel& model, const kernels::KernelTable&
 const float* first_not_finite(const float* x, std::int64_t n) {
   const float* bad = std::find_if(x, x + n, [](float v) { return !std::isfinite(v); });
   return bad == x + n ? nullptr : bad;
+}
+
+const NamedParameter& largest_tensor(const TrainableModel& model) {
+  const auto largest = [&](const NamedParameter& p) {
+    float most = 0;
+    const float* x = model.floats() + p.offset;
+    for (std::int64_t i = 0; i < p.elements(); ++i) most = std::max(most, std::fabs(x[i]));
+    return most;
+  };
+  return *std::max_element(
+      model.tensors.begin(), model.tensors.end(),
+      [&](const NamedParameter& a, const NamedParameter& b) { return largest(a) < largest(b); });
 }
 
 // The first tensor with an element in this block that is not finite.
@@ -152,8 +177,7 @@ double Trainer::run_range(std::int64_t begin, std::int64_t end, const LabelCount
     part_.clear();
     for (; position < end; ++position) {
       const std::int64_t example = order_[static_cast<std::size_t>(position)];
-      if (part_.tokens() + examples_.length(example) > size.tokens) break;
-      if (part_.sequences() == size.sequences) break;
+      if (!fits(part_, examples_.length(example), size)) break;
       part_.add(examples_, example, position, order_epoch_);
     }
     TrainingPass pass;
@@ -196,21 +220,30 @@ StepResult Trainer::step() {
   return result;
 }
 
-void Trainer::fail_loss() {
+void Trainer::fail_loss() const {
   std::string what = "step " + std::to_string(steps() + 1) + ": the loss is not finite";
   if (const auto* p = first_not_finite(model_, model_.floats())) {
     what += "; neither is the parameter " + quote(p->name);
   } else if (const auto* g = first_not_finite(model_, training_->gradients())) {
     what += "; neither is the gradient of " + quote(g->name);
+  } else {
+    what += "; the largest parameter is in " + quote(largest_tensor(model_).name);
   }
   throw Error(ErrorCode::kNumeric, what);
 }
 
-void Trainer::check_parameters() const {
-  const auto* p = first_not_finite(model_, model_.floats());
-  if (p == nullptr) return;
-  throw Error(ErrorCode::kNumeric, "step " + std::to_string(steps()) + ": the parameter " +
-                                       quote(p->name) + " is not finite");
+// Parameters of 1e10 are finite and of no use: the loss says it.
+void Trainer::check_parameters() {
+  if (const auto* p = first_not_finite(model_, model_.floats())) {
+    throw Error(ErrorCode::kNumeric, "step " + std::to_string(steps()) + ": the parameter " +
+                                         quote(p->name) + " is not finite");
+  }
+  const TrainingSize size = pass_size(options_, longest_);
+  part_.clear();
+  for (std::int64_t i = 0; i < examples_.size() && fits(part_, examples_.length(i), size); ++i) {
+    part_.add(examples_, i, i);
+  }
+  if (!std::isfinite(training_->loss(part_.batch(), evaluation_pass(part_)))) fail_loss();
 }
 
 Evaluation Trainer::evaluate(const Examples& examples) {
@@ -220,15 +253,11 @@ Evaluation Trainer::evaluate(const Examples& examples) {
   ExampleBatch part;
   for (std::int64_t i = 0; i < examples.size();) {
     part.clear();
-    for (; i < examples.size(); ++i) {
-      if (part.tokens() + examples.length(i) > size.tokens) break;
-      if (part.sequences() == size.sequences) break;
+    for (; i < examples.size() && fits(part, examples.length(i), size); ++i) {
       part.add(examples, i, i);
     }
     check_batch(part);
-    TrainingPass pass;
-    pass.targets = part.targets();
-    pass.divisors.labels = pass.divisors.starts = pass.divisors.ends = 1;
+    TrainingPass pass = evaluation_pass(part);
     const auto keep = [&](Mat<const float> logits) {
       result.logits.insert(result.logits.end(), logits.data,
                            logits.data + logits.rows * logits.cols);

@@ -76,8 +76,9 @@ class Trainer {
   StepResult step();
   /// Nothing is changed. Examples as in the constructor.
   Evaluation evaluate(const Examples& examples);
-  /// Throws kNumeric naming the first parameter that is not finite.
-  void check_parameters() const;
+  /// Throws kNumeric, naming step and tensor, when a parameter is not finite, or the loss that the
+  /// parameters give for the first examples.
+  void check_parameters();
 
   TrainableModel& model() { return model_; }
   Optimizer& optimizer() { return optimizer_; }
@@ -91,7 +92,7 @@ class Trainer {
   LabelCounts count(std::int64_t begin, std::int64_t end);
   /// Sequences [begin, end) of the epoch's order, in passes of tokens_per_pass.
   double run_range(std::int64_t begin, std::int64_t end, const LabelCounts& divisors);
-  [[noreturn]] void fail_loss();
+  [[noreturn]] void fail_loss() const;
 
   TrainableModel& model_;
   Examples examples_;

@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "engine/tasks/embedder.h"
+#include "tests/support/bytes_of.h"
 #include "tests/support/data.h"
 #include "tests/support/temp_dir.h"
 #include "tools/train/language_data.h"
@@ -19,14 +19,7 @@ namespace linnet::tools {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string bytes_of(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  EXPECT_TRUE(in.good()) << file;
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
+using test::bytes_of;
 
 std::vector<fs::path> files_of(const fs::path& directory) {
   std::vector<fs::path> files;

@@ -8,6 +8,7 @@
 #include "tests/support/data.h"
 #include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
+#include "tests/tools/train_program.h"
 
 namespace linnet::test {
 namespace {
@@ -40,19 +41,6 @@ class TrainCommand : public testing::Test {
               "--no-progress"};
     all.insert(all.end(), more.begin(), more.end());
     return all;
-  }
-  // The model without its head.
-  std::string encoder() const {
-    const fs::path to = dir_.path("encoder");
-    fs::create_directories(to);
-    for (const auto& entry : fs::directory_iterator(model_)) {
-      fs::copy(entry.path(), to / entry.path().filename());
-    }
-    std::ifstream in(model_ / "config.json");
-    Json config = Json::parse(in);
-    config["architectures"] = {"BertModel"};
-    dir_.write("encoder/config.json", config.dump());
-    return to;
   }
   Finished train(const Words& more) const { return run({.arguments = words(more)}); }
   Json file(const char* name) const {
@@ -204,7 +192,7 @@ TEST_F(TrainCommand, CommandLinesOfTransformersRun) {
   const Finished qa = run({.arguments = {LINNET_PROGRAM,
                                          "run_qa",
                                          "--model_name_or_path",
-                                         encoder(),
+                                         model_without_head(dir_),
                                          "--train_file",
                                          squad,
                                          "--validation_file",

@@ -5,9 +5,9 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "engine/models/load_trainable.h"
+#include "tests/support/bytes_of.h"
 #include "tests/support/data.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/temp_dir.h"
@@ -18,14 +18,7 @@ namespace linnet::tools {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string bytes_of(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  EXPECT_TRUE(in.good()) << file;
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
+using test::bytes_of;
 
 class TrainLanguage : public testing::Test {
  protected:

@@ -1,73 +1,19 @@
 // `linnet train` from outside: what ends a run, what goes on after it, and what is kept out.
-#include <gtest/gtest.h>
+#include "tests/tools/train_program.h"
 
 #include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <random>
-#include <sstream>
 #include <thread>
-
-#include "tests/support/data.h"
-#include "tests/support/process.h"
-#include "tests/support/temp_dir.h"
 
 namespace linnet::test {
 namespace {
 
 using Json = nlohmann::json;
 namespace fs = std::filesystem;
-
-std::string bytes_of(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  EXPECT_TRUE(in.good()) << file;
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-class TrainProgram : public testing::Test {
- protected:
-  const fs::path model_ = data_dir() / "goldens/bert_seqcls_text";
-  TempDir dir_;
-
-  void SetUp() override {
-    LINNET_NEEDS(model_);
-    std::string table = "label\tsentence\n";
-    for (const char* word : {"good", "lovely", "great", "fine", "long"}) {
-      table += std::string("1\tthe film is ") + word + "\n0\ta film that was not " + word + "\n";
-    }
-    dir_.write("train.tsv", table);
-  }
-
-  fs::path output(const char* name) const { return dir_.path(name); }
-  std::vector<std::string> command(const char* name, const char* steps,
-                                   const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> words{LINNET_PROGRAM,
-                                   "train",
-                                   "--model",
-                                   model_,
-                                   "--train-file",
-                                   dir_.path("train.tsv"),
-                                   "--output-dir",
-                                   dir_.path(name),
-                                   "--max-steps",
-                                   steps,
-                                   "--save-steps",
-                                   "100",
-                                   "--per-device-train-batch-size",
-                                   "4"};
-    words.insert(words.end(), more.begin(), more.end());
-    return words;
-  }
-  Finished train(const char* name, const char* steps,
-                 const std::vector<std::string>& more = {}) const {
-    return run({.arguments = command(name, steps, more)});
-  }
-};
 
 TEST_F(TrainProgram, LeavesAModelThatIsEvaluated) {
   const Finished done = train("out", "3");
@@ -120,10 +66,9 @@ TEST_F(TrainProgram, StoppedAndResumedItGivesTheBytesOfAWholeRun) {
 
   const Finished resumed = train("stopped", kSteps, {"--resume"});
   ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
-  for (const char* file : {"model.safetensors", "config.json", "trainer_state.json",
-                           "checkpoint-600/optimizer.safetensors"}) {
-    EXPECT_EQ(bytes_of(output("stopped") / file), bytes_of(output("whole") / file)) << file;
-  }
+  expect_same("stopped", "whole",
+              {"model.safetensors", "config.json", "trainer_state.json",
+               "checkpoint-600/optimizer.safetensors"});
 }
 
 bool is_saving(const fs::path& directory) {
@@ -162,12 +107,9 @@ TEST_F(TrainProgram, KilledAtAnyMomentItResumesToTheBytesOfAWholeRun) {
     again.push_back("--resume");
     const Finished resumed = train("killed", "60", again);
     ASSERT_EQ(resumed.exit_code, 0) << i << ": " << resumed.err;
-    for (const char* file :
-         {"model.safetensors", "config.json", "trainer_state.json",
-          "checkpoint-60/optimizer.safetensors", "checkpoint-60/manifest.json"}) {
-      EXPECT_TRUE(bytes_of(output("killed") / file) == bytes_of(output("whole") / file))
-          << i << ": " << file;
-    }
+    expect_same("killed", "whole",
+                {"model.safetensors", "config.json", "trainer_state.json",
+                 "checkpoint-60/optimizer.safetensors", "checkpoint-60/manifest.json"});
   }
 }
 

@@ -11,10 +11,10 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "engine/models/encoder_parameters.h"
 #include "engine/tasks/text_classifier.h"
+#include "tests/support/bytes_of.h"
 #include "tests/support/data.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/temp_dir.h"
@@ -23,14 +23,7 @@ namespace linnet::tools {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string bytes_of(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  EXPECT_TRUE(in.good()) << file;
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
+using test::bytes_of;
 
 class Train : public testing::Test {
  protected:

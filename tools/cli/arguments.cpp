@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "tools/cli/exit_code.h"
 #include "tools/io/small_file.h"
@@ -44,6 +45,14 @@ bool parse_number(std::string_view text, T& value) {
   return !text.empty() && result.ec == std::errc() && result.ptr == end;
 }
 
+// Without bounds, any finite number.
+bool in_range(const Option& option, double number) {
+  constexpr Option any;
+  return std::isfinite(number) &&
+         (option.low == any.low || number >= static_cast<double>(option.low)) &&
+         (option.high == any.high || number <= static_cast<double>(option.high));
+}
+
 bool is_choice(std::string_view choices, std::string_view value) {
   while (!choices.empty()) {
     const std::size_t bar = choices.find('|');
@@ -69,8 +78,7 @@ std::string checked(const Option& option, std::string_view value, const std::str
     }
     case Kind::kNumber: {
       double number = 0;
-      if (!parse_number(value, number) || !(number >= static_cast<double>(option.low)) ||
-          !(number <= static_cast<double>(option.high))) {
+      if (!parse_number(value, number) || !in_range(option, number)) {
         refuse(source, value, "a number" + range_text(option));
       }
       break;

@@ -47,7 +47,7 @@ struct CheckpointSource {
 /// Writes OUTPUT/checkpoint-STEP: model, optimizer.safetensors, trainer_state.json, and last
 /// manifest.json with size and XXH3-128 of every file; then its name. Keeps the newest `limit`
 /// checkpoints and the best one, all with 0. Throws kNumeric, and writes nothing, when a parameter
-/// is not finite.
+/// or the loss is not finite.
 void save_checkpoint(const std::string& output, train::Trainer& trainer, const RunState& state,
                      const CheckpointSource& files, std::int64_t limit);
 

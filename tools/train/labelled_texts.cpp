@@ -211,9 +211,12 @@ LabelSet::LabelSet(const LabelledTexts& texts, const CommonConfig& model,
   const bool classifier = model.head == HeadKind::kSequenceClassification;
   const std::vector<std::string> known = classifier ? model.labels : std::vector<std::string>();
   bool integers = true, numbers = true, lists = false;
-  for (const std::string& label : texts.labels) {
+  std::optional<std::size_t> outside;  // an integer that is no class
+  for (std::size_t i = 0; i < texts.labels.size(); ++i) {
+    const std::string& label = texts.labels[i];
     const auto integer = number_of<std::int64_t>(label);
-    integers = integers && integer && *integer >= 0 && *integer < kMaxLabels;
+    integers = integers && integer.has_value();
+    if (integer && (*integer < 0 || *integer >= kMaxLabels) && !outside) outside = i;
     numbers = numbers && number_of<double>(label).has_value();
     lists = lists || label.find(kListSeparator) != label.npos;
   }
@@ -225,6 +228,11 @@ LabelSet::LabelSet(const LabelledTexts& texts, const CommonConfig& model,
   if (problem == ProblemType::kRegression) {
     names = {"LABEL_0"};
     return;
+  }
+  if (problem == ProblemType::kSingleLabel && integers && outside) {
+    refuse_label(texts, *outside, texts.labels[*outside],
+                 "a class from 0 to " + std::to_string(kMaxLabels - 1) +
+                     "; --problem-type regression takes it as a number");
   }
   std::vector<std::string> labels = texts.labels;
   if (problem == ProblemType::kMultiLabel) {

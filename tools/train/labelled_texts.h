@@ -54,9 +54,10 @@ struct LabelSet {
   ProblemType problem = ProblemType::kSingleLabel;
   std::vector<std::string> names;  // of the classes; one for regression
 
-  /// Integers from 0 are classes; other numbers make it regression; words are classes in the order
-  /// of the model's own labels where it has them all, else sorted; arrays are several labels at
-  /// once. `wanted` decides instead. Throws kFormat when there is but one class.
+  /// Integers from 0 are classes; numbers that are no integers make it regression; words are
+  /// classes in the order of the model's own labels where it has them all, else sorted; arrays are
+  /// several labels at once. `wanted` decides instead. Throws kFormat when there is but one class,
+  /// and naming the line for integers that are no class.
   LabelSet(const LabelledTexts& texts, const CommonConfig& model,
            std::optional<ProblemType> wanted = std::nullopt);
 };

@@ -65,6 +65,17 @@ void TrainRun::resume(const std::string& checkpoint) {
 }
 
 TrainResult TrainRun::steps(io::ShowProgress show, const cli::Log& log) {
+  try {
+    return steps_to_end(show, log);
+  } catch (const Error& e) {  // the numbers are of no use, or the disk is full
+    if (e.code() != ErrorCode::kNumeric && e.code() != ErrorCode::kIo) throw;
+    const auto good = newest_step(options_.output_dir);
+    throw Error(e.code(), e.what() + (good ? "; " + checkpoint_name(*good) + " is kept"
+                                           : std::string("; no checkpoint was made yet")));
+  }
+}
+
+TrainResult TrainRun::steps_to_end(io::ShowProgress show, const cli::Log& log) {
   io::Progress progress(show, "tokens", log);
   const std::int64_t epoch = trainer_.steps_per_epoch();
   const bool evaluates = validation_ != nullptr && !options_.evaluation.is_off();
@@ -83,24 +94,20 @@ TrainResult TrainRun::steps(io::ShowProgress show, const cli::Log& log) {
     if (is_due(options_.saving)) saved = save();
   }
   const bool ended = is_last();
-  if (saved != trainer_.steps() && (!ended || options_.saving.strategy != Strategy::kNo)) save();
+  if (saved != trainer_.steps()) {
+    const bool saves = !ended || options_.saving.strategy != Strategy::kNo;
+    saves ? static_cast<void>(save()) : trainer_.check_parameters();
+  }
   const auto n = static_cast<double>(std::max<std::int64_t>(trainer_.steps(), 1));
   return {state_.loss_total / n, trainer_.steps(), 0, ended ? 0 : cli::interrupted()};
 }
 
 train::StepResult TrainRun::step() {
-  try {
-    const train::StepResult result = trainer_.step();
-    state_.loss_sum += result.loss;
-    state_.loss_total += result.loss;
-    ++state_.loss_steps;
-    return result;
-  } catch (const Error& e) {
-    if (e.code() != ErrorCode::kNumeric) throw;
-    const auto good = newest_step(options_.output_dir);
-    throw Error(e.code(), e.what() + (good ? "; " + checkpoint_name(*good) + " is kept"
-                                           : std::string("; no checkpoint was made yet")));
-  }
+  const train::StepResult result = trainer_.step();
+  state_.loss_sum += result.loss;
+  state_.loss_total += result.loss;
+  ++state_.loss_steps;
+  return result;
 }
 
 void TrainRun::log_step(const train::StepResult& result, const cli::Log& log) {

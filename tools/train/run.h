@@ -53,6 +53,7 @@ class TrainRun {
 
   /// Throws kInvalidArgument for a checkpoint of other options.
   void resume(const std::string& checkpoint);
+  /// Throws kNumeric and kIo naming the newest checkpoint, which is kept.
   TrainResult steps(io::ShowProgress show, const cli::Log& log);
   /// The best parameters, where they are asked for and there are any.
   void take_best(const cli::Log& log);
@@ -62,6 +63,7 @@ class TrainRun {
   const RunState& state() const { return state_; }
 
  private:
+  TrainResult steps_to_end(io::ShowProgress show, const cli::Log& log);
   train::StepResult step();
   void log_step(const train::StepResult& result, const cli::Log& log);
   void log_evaluation(const cli::Log& log);

@@ -121,13 +121,16 @@ DataSetOf data_set(LabelledTexts&& texts, ProblemType problem,
 }
 
 void name_empty_classes(TaskData& task, const train::Examples& targets) {
-  for (std::size_t c = 0; c < task.labels.size(); ++c) {
-    const auto label = static_cast<std::int64_t>(c);
-    if (std::find(targets.labels.begin(), targets.labels.end(), label) != targets.labels.end()) {
-      continue;
-    }
-    task.warnings.push_back("class " + quote(task.labels[c]) + " has no example");
-  }
+  std::vector<bool> used(task.labels.size());
+  for (const std::int64_t label : targets.labels) used[static_cast<std::size_t>(label)] = true;
+  const auto empty = std::count(used.begin(), used.end(), false);
+  if (empty == 0) return;
+  const auto first = std::find(used.begin(), used.end(), false) - used.begin();
+  const std::string name = quote(task.labels[static_cast<std::size_t>(first)]);
+  task.warnings.push_back(empty == 1
+                              ? "class " + name + " has no example"
+                              : std::to_string(empty) + " of " + std::to_string(used.size()) +
+                                    " classes have no example, the first is " + name);
 }
 
 }  // namespace

@@ -164,6 +164,7 @@ class Training {
     if (options_.resume == Resume::kYes) checkpoint = checkpoint_to_resume();
     const std::unique_ptr<TrainableModel> model =
         checkpoint ? load(*checkpoint, Start::kCheckpoint) : load(options_.model, options_.start);
+    name_shorter_length(*model);
     const DataOptions& data = options_.data;
     DataSet train_set =
         encode(task_.train, *model, content_key(data, train_hash_, data.max_train_samples));
@@ -227,6 +228,16 @@ class Training {
         {NewHead::kInitialise, start, options_.trainer.seed, config_document_.root()});
     for (const std::string& warning : model->warnings) log_.warning(warning);
     return model;
+  }
+  // Texts are cut at the model's positions, as the examples of transformers do it.
+  void name_shorter_length(const TrainableModel& model) const {
+    const DataOptions& data = options_.data;
+    const bool blocks = data.task == TrainTask::kLanguageModeling ||
+                        data.task == TrainTask::kMaskedLanguageModeling;
+    const std::int64_t positions = model.limits().positions;
+    if (blocks || data.max_length <= positions) return;
+    log_.warning("the model has " + std::to_string(positions) + " positions: inputs have so many " +
+                 "tokens at most, not " + std::to_string(data.max_length));
   }
   DataSet encode(const std::function<DataSet(const TextEncoder&)>& data,
                  const TrainableModel& model, const std::string& content) const {
