@@ -21,7 +21,7 @@ constexpr float kGeluBound = 5.25f, kGeluScale = 2.0f / (5.25f * 5.25f);
 constexpr float kGeluPolynomial[] = {
     0.134659365f,   -0.0671266541f,  0.0496438853f,  -0.0397686064f,  0.0320644304f,
     -0.0249952357f, 0.0183251314f,   -0.0129530393f, 0.00907235034f,  -0.00512277475f,
-    0.00186739932f, -0.00132363697f, 0.00145739643f, -0.000561915513f};
+    0.00186739932f, -0.00132363697f, 0.00145739643f, -0.000561916211f};
 
 // gelu_q(x) = max(x, 0) - a·p(a)^8, a = min(|x|, kGeluQBound): Phi(-a), the weight of what is lost
 // on the side of x, has a root that is nearly straight, so that six terms are within 1.8e-6.
