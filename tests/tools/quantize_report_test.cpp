@@ -134,6 +134,24 @@ TEST_F(QuantizeReport, RefusesALossAndWhatItCannotScore) {
   refuses(golden("bert_tokcls"), {"--eval-file", lines}, "not for");
 }
 
+// Two things are wrong, and the calibration's would only show once there is work.
+TEST_F(QuantizeReport, RefusesAnEvaluationFileBeforeTheWork) {
+  dir_.write("short.txt", "one line is no calibration\n");
+  const auto refused = [&](const char* model, const std::string& file, const std::string& message) {
+    refuses(golden(model), {"--eval-file", file, "--calibration-file", dir_.path("short.txt")},
+            message);
+  };
+  refused("st_mean", dir_.path("none.txt"), "none.txt");
+  dir_.write("empty.txt", "");
+  refused("st_mean", dir_.path("empty.txt"), "has no records");
+  std::string many;
+  for (int i = 0; i <= 10'000; ++i) many += "a\n";
+  dir_.write("many.txt", many);
+  refused("st_mean", dir_.path("many.txt"), "at most 10000 records, found 10001");
+  LINNET_NEEDS(goldens / "bert_tokcls");
+  refused("bert_tokcls", texts(), "not for");
+}
+
 // Of a base model the pooler is stored in two bytes; export gives it back in four.
 TEST_F(QuantizeReport, ThePoolerOfABaseModelIsShort) {
   result(golden("st_mean"), {});

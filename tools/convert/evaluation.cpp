@@ -22,15 +22,11 @@ constexpr std::size_t kMostEmbeddings = 10'000;
 
 constexpr char kPerplexity[] = "perplexity";
 
-struct Rows {
-  std::vector<std::string> texts, pairs, labels;  // pairs, labels: empty, or one a text
-};
-
 void append(std::vector<std::string>& to, const std::optional<std::string>& value) {
   if (value) to.push_back(*value);
 }
 
-Rows read_rows(const std::string& file) {
+void read_rows(const std::string& file, EvaluationData& rows) {
   RecordOptions options;
   options.format = record_format_of(file);
   options.fields = {text_field()};
@@ -41,7 +37,6 @@ Rows read_rows(const std::string& file) {
     options.fields.push_back({"", {"label", "labels", "Quality"}, false});
   }
   io::TextSource source(file, options);
-  Rows rows;
   for (Record record; source.next(record);) {
     if (!record.error.empty()) {
       throw Error(ErrorCode::kInvalidArgument, source.place(record) + ": " + record.error);
@@ -61,7 +56,6 @@ Rows read_rows(const std::string& file) {
     throw Error(ErrorCode::kInvalidArgument,
                 printable(file) + ": only some records have a pair or a label");
   }
-  return rows;
 }
 
 struct Embeddings {
@@ -69,7 +63,8 @@ struct Embeddings {
   std::int64_t D = 0;
 };
 
-Embeddings embed(const std::string& directory, const EvaluatedModels& models, const Rows& rows) {
+Embeddings embed(const std::string& directory, const EvaluatedModels& models,
+                 const EvaluationData& rows) {
   const EmbeddingModel model = load_embedding_model(directory, models.load, models.open);
   Embedder embedder(model, {.threads = models.load.threads});
   const std::vector<std::string_view> texts(rows.texts.begin(), rows.texts.end());
@@ -82,12 +77,7 @@ Embeddings embed(const std::string& directory, const EvaluatedModels& models, co
 }
 
 std::vector<weights::ManifestQuality> embedding_scores(const EvaluatedModels& models,
-                                                       const Rows& rows) {
-  if (rows.texts.size() > kMostEmbeddings) {
-    throw Error(ErrorCode::kLimit, "an evaluation of embeddings takes at most " +
-                                       std::to_string(kMostEmbeddings) + " records, found " +
-                                       std::to_string(rows.texts.size()));
-  }
+                                                       const EvaluationData& rows) {
   const Embeddings a = embed(models.before, models, rows), b = embed(models.after, models, rows);
   const auto count = static_cast<std::int64_t>(rows.texts.size());
   const EmbeddingAgreement near =
@@ -107,7 +97,7 @@ std::vector<weights::ManifestQuality> embedding_scores(const EvaluatedModels& mo
 
 // The best label of each row.
 std::vector<std::size_t> classify(const std::string& directory, const EvaluatedModels& models,
-                                  const Rows& rows, std::vector<std::string>& names) {
+                                  const EvaluationData& rows, std::vector<std::string>& names) {
   LoadOptions load = models.load;
   load.head = HeadKind::kSequenceClassification;
   const TaskModel model = load_task_model(directory, load, models.open);
@@ -127,7 +117,7 @@ std::vector<std::size_t> classify(const std::string& directory, const EvaluatedM
 }
 
 std::vector<weights::ManifestQuality> label_scores(const EvaluatedModels& models,
-                                                   const Rows& rows) {
+                                                   const EvaluationData& rows) {
   std::vector<std::string> names;
   const std::vector<std::size_t> a = classify(models.before, models, rows, names),
                                  b = classify(models.after, models, rows, names);
@@ -147,14 +137,14 @@ std::vector<weights::ManifestQuality> label_scores(const EvaluatedModels& models
   return {quality};
 }
 
-// A text as linnet perplexity reads it.
-weights::ManifestQuality perplexity(const EvaluatedModels& models, const std::string& file) {
+// Of one text, as linnet perplexity counts it.
+weights::ManifestQuality perplexity(const EvaluatedModels& models, const std::string& text) {
   const auto measured = [&](const std::string& directory) {
     const LanguageModel model = load_language_model(directory, models.load, models.open);
     Gpt2Session session(model.gpt2, {.threads = models.load.threads});
     tokenizer::EncodeOptions encode;
     encode.add_special_tokens = false;
-    const std::vector<std::int32_t> ids = model.text().encode(read_text(file), encode).ids;
+    const std::vector<std::int32_t> ids = model.text().encode(text, encode).ids;
     return measure_perplexity(session, ids, {});
   };
   const Perplexity before = measured(models.before), after = measured(models.after);
@@ -168,28 +158,44 @@ weights::ManifestQuality perplexity(const EvaluatedModels& models, const std::st
 
 }  // namespace
 
-std::vector<weights::ManifestQuality> evaluate(const EvaluatedModels& models,
-                                               const std::string& file) {
-  const weights::Checkpoint checkpoint(models.before, models.open);
-  const HeadKind head = read_common_config(checkpoint.config()).head;
+EvaluationData read_evaluation(const weights::Checkpoint& checkpoint, const std::string& file) {
   const bool gpt2 = is_gpt2(checkpoint.config());
-  std::vector<weights::ManifestQuality> quality;
-  if (head == HeadKind::kCausalLm) {
-    quality = {perplexity(models, file)};
-  } else if (head == HeadKind::kBase && !gpt2) {
-    quality = embedding_scores(models, read_rows(file));
-  } else if (head == HeadKind::kSequenceClassification && !gpt2) {
-    quality = label_scores(models, read_rows(file));
+  EvaluationData data;
+  data.head = read_common_config(checkpoint.config()).head;
+  if (data.head == HeadKind::kCausalLm) {
+    data.texts = {read_text(file)};
+  } else if (!gpt2 &&
+             (data.head == HeadKind::kBase || data.head == HeadKind::kSequenceClassification)) {
+    read_rows(file, data);
   } else {
     throw Error(ErrorCode::kUnsupported,
                 "an evaluation file is for embeddings, sequence classification of encoders and "
                 "language models, not for " +
-                    std::string(linnet::name(head)));
+                    std::string(linnet::name(data.head)));
   }
-  const weights::Hash128 hash = weights::hash_file(file);
+  if (data.head == HeadKind::kBase && data.texts.size() > kMostEmbeddings) {
+    throw Error(ErrorCode::kLimit, "an evaluation of embeddings takes at most " +
+                                       std::to_string(kMostEmbeddings) + " records, found " +
+                                       std::to_string(data.texts.size()));
+  }
+  data.name = std::filesystem::path(file).filename().string();
+  data.hash = weights::hash_file(file);
+  return data;
+}
+
+std::vector<weights::ManifestQuality> evaluate(const EvaluatedModels& models,
+                                               const EvaluationData& data) {
+  std::vector<weights::ManifestQuality> quality;
+  if (data.head == HeadKind::kCausalLm) {
+    quality = {perplexity(models, data.texts.at(0))};
+  } else if (data.head == HeadKind::kBase) {
+    quality = embedding_scores(models, data);
+  } else {
+    quality = label_scores(models, data);
+  }
   for (weights::ManifestQuality& score : quality) {
-    score.data = std::filesystem::path(file).filename().string();
-    score.data_hash = hash;
+    score.data = data.name;
+    score.data_hash = data.hash;
   }
   return quality;
 }

@@ -225,6 +225,14 @@ void refuse_quantized(const weights::Directory& source) {
                   "what linnet export makes of it");
 }
 
+std::int64_t tensor_bytes(const Checkpoint& checkpoint) {
+  std::int64_t bytes = 0;
+  for (const weights::TensorView& tensor : checkpoint.tensors()) {
+    bytes += static_cast<std::int64_t>(tensor.bytes.size());
+  }
+  return bytes;
+}
+
 void write_manifest(const std::string& directory, const weights::Manifest& manifest) {
   weights::write_file(directory + "/" + weights::kManifestFile, [&](weights::OutputFile& out) {
     out.write(weights::manifest_text(manifest));
@@ -247,6 +255,8 @@ Quantization quantize(const QuantizeOptions& options) {
   check_companions(source, description);
   const std::vector<LinearUnit> units = linear_units(description);
   how.kept_fp32 = kept_layers(units, options.keep_fp32);
+  std::optional<EvaluationData> evaluation;
+  if (options.eval_file) evaluation = read_evaluation(checkpoint, *options.eval_file);
 
   Quantization result;
   result.warnings.assign(checkpoint.warnings().begin(), checkpoint.warnings().end());
@@ -263,9 +273,7 @@ Quantization quantize(const QuantizeOptions& options) {
            : quantized_encoder(options, units, result);
   const std::vector<std::string> copied = files_to_copy(checkpoint, {});
   describe_source(checkpoint, copied, manifest);
-  for (const weights::TensorView& tensor : checkpoint.tensors()) {
-    result.bytes_before += static_cast<std::int64_t>(tensor.bytes.size());
-  }
+  result.bytes_before = tensor_bytes(checkpoint);
 
   weights::OutputDirectory output(options.output, options.existing);
   const std::string& directory = output.temporary_path();
@@ -283,9 +291,9 @@ Quantization quantize(const QuantizeOptions& options) {
     manifest.files.push_back(copy_file(source, file, directory));
   }
   write_manifest(directory, manifest);
-  if (options.eval_file) {
-    manifest.quality = evaluate({options.model, directory, options.open, load_options(options)},
-                                *options.eval_file);
+  if (evaluation) {
+    manifest.quality =
+        evaluate({options.model, directory, options.open, load_options(options)}, *evaluation);
     if (options.max_drop) check_drop(manifest.quality, *options.max_drop);
     write_manifest(directory, manifest);
   }
