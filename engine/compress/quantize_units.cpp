@@ -11,9 +11,9 @@
 namespace linnet::compress {
 namespace {
 
-// All elements of a tensor in their order.
-std::vector<float> floats_of(const weights::Checkpoint& checkpoint,
-                             const weights::TensorView& tensor) {
+// All elements of a tensor, of any type, in their order.
+std::vector<float> finite_floats(const weights::Checkpoint& checkpoint,
+                                 const weights::TensorView& tensor) {
   const std::int64_t at =
       weights::first_not_finite(tensor.bytes.data(), tensor.dtype, tensor.elements());
   if (at >= 0) {
@@ -47,7 +47,7 @@ std::vector<float> turned(const std::vector<float>& from, std::int64_t N, std::i
 std::vector<float> unit_weights(const UnitSource& source, const LinearUnit& unit) {
   std::vector<float> rows;
   for (const std::size_t i : unit.rules) {
-    std::vector<float> part = floats_of(source.checkpoint, *source.names.tensors[i]);
+    std::vector<float> part = finite_floats(source.checkpoint, *source.names.tensors[i]);
     if (source.description.rules[i].conv1d) part = turned(part, unit.N, unit.K);
     if (rows.empty()) {
       rows = std::move(part);
@@ -68,7 +68,7 @@ QuantizedLinear quantize_unit(Threads& threads, const UnitSource& source, const 
 
 QuantizedRows quantize_words(Threads& threads, const UnitSource& source) {
   const std::size_t rule = word_embeddings_rule(source.description);
-  const std::vector<float> w = floats_of(source.checkpoint, *source.names.tensors[rule]);
+  const std::vector<float> w = finite_floats(source.checkpoint, *source.names.tensors[rule]);
   QuantizedRows rows{
       .V = source.description.vocab_size, .D = source.description.width, .q = {}, .scale = {}};
   rows.q.resize(w.size());

@@ -26,7 +26,8 @@ const TensorView* tensor_of(const weights::Checkpoint& checkpoint, const std::st
                                       " is not what linnet.json describes");
 }
 
-std::vector<float> floats_of(const TensorView& tensor, std::int64_t first, std::int64_t n) {
+// Elements [first, first + n) of an F32 tensor.
+std::vector<float> stored_floats(const TensorView& tensor, std::int64_t first, std::int64_t n) {
   std::vector<float> values(static_cast<std::size_t>(n));
   std::memcpy(values.data(), tensor.bytes.data() + first * 4, values.size() * 4);
   return values;
@@ -67,8 +68,8 @@ compress::QuantizedLinear rows(const QuantizedSource& source, std::int64_t first
   part.N = n;
   part.K = layer.K;
   part.recipe.rotation = {layer.n, layer.thirds, layer.in_lane};
-  part.scale = floats_of(*source.scale, first, n);
-  if (source.factors != nullptr) part.recipe.r = floats_of(*source.factors, 0, layer.K);
+  part.scale = stored_floats(*source.scale, first, n);
+  if (source.factors != nullptr) part.recipe.r = stored_floats(*source.factors, 0, layer.K);
   part.q.resize(static_cast<std::size_t>(n * part.ldq()));
   const bool four = layer.format == weights::LayerFormat::kPacked4;
   if (four) part.t.resize(static_cast<std::size_t>(n * part.groups()));
