@@ -145,7 +145,8 @@ double EncoderTraining::sequence_head(const Batch& batch, const TrainingPass& pa
     const auto rows = static_cast<std::int64_t>(pass.targets.labels.size());
     const Mat<float> scores = choice ? first(s.logits, rows, B / rows) : logits;
     loss = distilled_loss(
-        logits, first(s.soft, B, logits.cols), pass.teacher, 0, pass.divisors.sequences,
+        ctx, logits,
+        {pass.teacher, 0, pass.divisors.sequences, first(s.soft, B, logits.cols), s.row_losses},
         [&] { return sequence_loss(ctx, scores, model.common, pass, s.row_losses); });
   }
   if (want == Want::kLoss) return loss;
@@ -171,9 +172,10 @@ double EncoderTraining::token_head(const Batch& batch, const TrainingPass& pass,
   const Mat<float> x = into_branch(ctx, last_hidden(T), s.dropped, batch, site, pass.dropout);
   dense(ctx, logits, x, w.classifier, s.packed.data);  // logits [T, C]
   if (pass.logits) pass.logits(logits);
-  const double loss = distilled_loss(logits, s.soft, pass.teacher, 0, pass.divisors.tokens, [&] {
-    return token_loss(ctx, logits, model.head, batch, pass, s.row_losses);
-  });
+  const double loss = distilled_loss(
+      ctx, logits,
+      {pass.teacher, 0, pass.divisors.tokens, first(s.soft, T, logits.cols), s.row_losses},
+      [&] { return token_loss(ctx, logits, model.head, batch, pass, s.row_losses); });
   if (want == Want::kLoss) return loss;
   dense_bwd(ctx, {.dx = d, .x = x, .dy = logits}, w.classifier, g.classifier, s.packed.data);
   dropout(ctx, d, batch, site, pass.dropout);  // dx [T, D]
@@ -224,8 +226,10 @@ double EncoderTraining::vocabulary_rows(std::size_t from, std::size_t count,
                          s.row_losses);
   };
   const double loss =
-      distilled_loss(logits, first(s.soft, R, logits.cols), pass.teacher,
-                     static_cast<std::int64_t>(from), pass.divisors.tokens, loss_of_labels);
+      distilled_loss(ctx, logits,
+                     {pass.teacher, static_cast<std::int64_t>(from), pass.divisors.tokens,
+                      first(s.soft, R, logits.cols), s.row_losses},
+                     loss_of_labels);
   if (want == Want::kLoss) return loss;
 
   Dense ddecoder = g.decoder;

@@ -66,19 +66,19 @@ double token_loss(const Context& ctx, Mat<float> logits, HeadKind head, const Ba
                        {pass.smoothing, pass.divisors.labels}, row_losses);
 }
 
-double distilled_loss(Mat<float> logits, Mat<float> soft, const Teacher& teacher, std::int64_t from,
-                      double rows, FunctionRef<double()> loss_of_labels) {
+double distilled_loss(const Context& ctx, Mat<float> logits, const Distilled& how,
+                      FunctionRef<double()> loss_of_labels) {
+  const Teacher& teacher = how.teacher;
   if (teacher.logits.data == nullptr) return loss_of_labels();
-  LINNET_ASSERT(logits.ld == logits.cols && soft.ld == soft.cols);
-  const std::int64_t n = logits.rows * logits.cols;
-  std::copy_n(logits.data, n, soft.data);
-  const double kl = distillation(soft, soft, teacher.logits.slice_rows(from, from + logits.rows),
-                                 teacher.temperature, rows);
+  LINNET_ASSERT(logits.ld == logits.cols && how.soft.ld == how.soft.cols);
+  const double kl = distillation(ctx, how.soft, logits,
+                                 teacher.logits.slice_rows(how.from, how.from + logits.rows),
+                                 {teacher.temperature, how.rows}, how.row_losses);
   const double hard = loss_of_labels();
   const auto hard_weight = static_cast<float>(teacher.hard),
              kl_weight = static_cast<float>(teacher.kl);
-  for (std::int64_t i = 0; i < n; ++i) {
-    logits.data[i] = hard_weight * logits.data[i] + kl_weight * soft.data[i];
+  for (std::int64_t i = 0; i < logits.rows * logits.cols; ++i) {
+    logits.data[i] = hard_weight * logits.data[i] + kl_weight * how.soft.data[i];
   }
   return teacher.hard * hard + teacher.kl * kl;
 }

@@ -55,12 +55,19 @@ double sequence_loss(const Context& ctx, Mat<float> logits, const CommonConfig& 
 double token_loss(const Context& ctx, Mat<float> logits, HeadKind head, const Batch& batch,
                   const TrainingPass& pass, Mat<double> row_losses);
 
-/// The loss of logits [R, C] of which rows [from, from + R) of the teacher's logits tell more:
-/// hard · loss_of_labels() + kl · KL, the latter divided by `rows`. loss_of_labels() turns `logits`
-/// into their gradient; so does this. `soft` [R, C] is scratch. Without a teacher's logits it is
-/// the loss of the labels.
-double distilled_loss(Mat<float> logits, Mat<float> soft, const Teacher& teacher, std::int64_t from,
-                      double rows, FunctionRef<double()> loss_of_labels);
+/// Where the loss of a teacher is computed: row `from` of its logits belongs to the first row.
+struct Distilled {
+  const Teacher& teacher;
+  std::int64_t from;
+  double rows;             // of the whole optimizer step, by which KL is divided
+  Mat<float> soft;         // [R, C] scratch
+  Mat<double> row_losses;  // [1, R] scratch
+};
+/// The loss of logits [R, C] of which a teacher's logits tell more: hard · loss_of_labels() +
+/// kl · KL. loss_of_labels() turns `logits` into their gradient; so does this. Without a teacher's
+/// logits it is the loss of the labels.
+double distilled_loss(const Context& ctx, Mat<float> logits, const Distilled& how,
+                      FunctionRef<double()> loss_of_labels);
 
 /// cosine · (1 - cos) of the last hidden states [T, D] and the teacher's; its gradient is added to
 /// d. `scratch` holds [T, D]. 0 without a teacher.

@@ -14,6 +14,11 @@ struct Scores {
   const float* data;
   std::int64_t n, stride;
   double at(std::int64_t i) const { return static_cast<double>(data[i * stride]); }
+  double max() const {
+    float max = data[0];
+    for (std::int64_t i = 1; i < n; ++i) max = std::max(max, data[i * stride]);
+    return static_cast<double>(max);
+  }
 };
 
 struct LogSum {
@@ -34,28 +39,20 @@ void for_each_exp(const Context& ctx, std::int64_t n, const X& x, const Use& use
   }
 }
 
-LogSum log_sum_of(const Context& ctx, const Scores& s) {
-  float max = s.data[0];
-  for (std::int64_t i = 1; i < s.n; ++i) max = std::max(max, s.data[i * s.stride]);
+// Of x(0) .. x(n-1), the greatest of which is known.
+template <class X>
+LogSum log_sum_of(const Context& ctx, std::int64_t n, double max, const X& x) {
   double sum = 0;
   for_each_exp(
-      ctx, s.n, [&](std::int64_t i) { return s.at(i) - static_cast<double>(max); },
+      ctx, n, [&](std::int64_t i) { return x(i) - max; },
       [&sum](std::int64_t, double e) { sum += e; });
-  return {max, math::log(sum)};
-}
-
-// The same of scores divided by a temperature.
-LogSum log_sum_of(const Scores& s, double temperature) {
-  double max = s.at(0) / temperature, sum = 0;
-  for (std::int64_t i = 1; i < s.n; ++i) max = std::max(max, s.at(i) / temperature);
-  for (std::int64_t i = 0; i < s.n; ++i) sum += math::exp(s.at(i) / temperature - max);
   return {max, math::log(sum)};
 }
 
 // The loss of one row, and its gradient times `scale` into d (same stride; may be the scores).
 double row_cross_entropy(const Context& ctx, float* d, const Scores& s, std::int64_t label,
                          double smoothing, double scale) {
-  const LogSum norm = log_sum_of(ctx, s);
+  const LogSum norm = log_sum_of(ctx, s.n, s.max(), [&](std::int64_t i) { return s.at(i); });
   const auto classes = static_cast<double>(s.n);
   const double nll = -norm.log_p(s.at(label));
   double mean = 0;
@@ -70,6 +67,43 @@ double row_cross_entropy(const Context& ctx, float* d, const Scores& s, std::int
   return (1 - smoothing) * nll + smoothing * (mean / classes);
 }
 
+// Σ p·(log p - log q) of one row, p of the teacher's scores and q of the student's; its gradient
+// into d, which may be the student's scores.
+double row_distillation(const Context& ctx, float* d, const Scores& student, const Scores& teacher,
+                        const Distillation& how) {
+  const auto s = [&](std::int64_t i) { return student.at(i) / how.temperature; };
+  const auto t = [&](std::int64_t i) { return teacher.at(i) / how.temperature; };
+  const LogSum of_s = log_sum_of(ctx, student.n, student.max() / how.temperature, s),
+               of_t = log_sum_of(ctx, student.n, teacher.max() / how.temperature, t);
+  double sum = 0, q = 0;
+  for_each_exp(
+      ctx, 2 * student.n,  // q and p in turn
+      [&](std::int64_t i) { return i % 2 == 0 ? of_s.log_p(s(i / 2)) : of_t.log_p(t(i / 2)); },
+      [&](std::int64_t i, double e) {
+        if (i % 2 == 0) {
+          q = e;
+          return;
+        }
+        const double p = e;
+        if (p > 0) sum += p * (of_t.log_p(t(i / 2)) - of_s.log_p(s(i / 2)));
+        d[i / 2] = static_cast<float>((q - p) * how.temperature / how.divisor);
+      });
+  return sum;
+}
+
+// Σ of row(r), which threads compute for themselves, in order.
+template <class Row>
+double sum_of_rows(const Context& ctx, const Mat<const float>& logits, Mat<double> row_losses,
+                   const Row& row) {
+  parallel_for(ctx.threads, logits.rows, 4096 / (logits.cols + 1) + 1,
+               [&](std::int64_t begin, std::int64_t end, int) {
+                 for (std::int64_t r = begin; r < end; ++r) row_losses.data[r] = row(r);
+               });
+  double sum = 0;
+  for (std::int64_t r = 0; r < logits.rows; ++r) sum += row_losses.data[r];
+  return sum;
+}
+
 void clear(float* d, std::int64_t n, std::int64_t stride) {
   for (std::int64_t i = 0; i < n; ++i) d[i * stride] = 0;
 }
@@ -82,23 +116,16 @@ double softplus(double x) { return std::max(x, 0.0) + math::log(1 + math::exp(-s
 double cross_entropy(const Context& ctx, Mat<float> dlogits, Mat<const float> logits,
                      std::span<const std::int64_t> labels, const CrossEntropy& how,
                      Mat<double> row_losses) {
-  parallel_for(ctx.threads, logits.rows, 4096 / (logits.cols + 1) + 1,
-               [&](std::int64_t begin, std::int64_t end, int) {
-                 for (std::int64_t r = begin; r < end; ++r) {
-                   const std::int64_t label = labels[static_cast<std::size_t>(r)];
-                   row_losses.data[r] = 0;
-                   if (label == kIgnoreLabel) {
-                     clear(dlogits.row(r), logits.cols, 1);
-                     continue;
-                   }
-                   row_losses.data[r] =
-                       row_cross_entropy(ctx, dlogits.row(r), {logits.row(r), logits.cols, 1},
-                                         label, how.smoothing, 1 / how.divisor);
-                 }
-               });
-  double sum = 0;
-  for (std::int64_t r = 0; r < logits.rows; ++r) sum += row_losses.data[r];
-  return sum / how.divisor;
+  const auto row = [&](std::int64_t r) {
+    const std::int64_t label = labels[static_cast<std::size_t>(r)];
+    if (label == kIgnoreLabel) {
+      clear(dlogits.row(r), logits.cols, 1);
+      return 0.0;
+    }
+    return row_cross_entropy(ctx, dlogits.row(r), {logits.row(r), logits.cols, 1}, label,
+                             how.smoothing, 1 / how.divisor);
+  };
+  return sum_of_rows(ctx, logits, row_losses, row) / how.divisor;
 }
 
 std::optional<std::int64_t> span_position(std::int64_t label, std::int64_t length) {
@@ -159,20 +186,14 @@ double binary_cross_entropy(Mat<float> dlogits, Mat<const float> logits,
   return sum / divisor;
 }
 
-double distillation(Mat<float> dlogits, Mat<const float> logits, Mat<const float> teacher,
-                    double temperature, double divisor) {
-  double sum = 0;
-  for (std::int64_t r = 0; r < logits.rows; ++r) {
-    const Scores s{logits.row(r), logits.cols, 1}, t{teacher.row(r), logits.cols, 1};
-    const LogSum student = log_sum_of(s, temperature), source = log_sum_of(t, temperature);
-    for (std::int64_t c = 0; c < logits.cols; ++c) {
-      const double log_q = student.log_p(s.at(c) / temperature);
-      const double log_p = source.log_p(t.at(c) / temperature), p = math::exp(log_p);
-      if (p > 0) sum += p * (log_p - log_q);
-      dlogits.row(r)[c] = static_cast<float>((math::exp(log_q) - p) * temperature / divisor);
-    }
-  }
-  return sum * temperature * temperature / divisor;
+double distillation(const Context& ctx, Mat<float> dlogits, Mat<const float> logits,
+                    Mat<const float> teacher, const Distillation& how, Mat<double> row_losses) {
+  const auto row = [&](std::int64_t r) {
+    return row_distillation(ctx, dlogits.row(r), {logits.row(r), logits.cols, 1},
+                            {teacher.row(r), logits.cols, 1}, how);
+  };
+  const double sum = sum_of_rows(ctx, logits, row_losses, row);
+  return sum * how.temperature * how.temperature / how.divisor;
 }
 
 double cosine_distance(Mat<float> dx, Mat<const float> x, Mat<const float> y, double divisor) {

@@ -50,10 +50,14 @@ double mean_squared_error(Mat<float> dlogits, Mat<const float> logits,
 double binary_cross_entropy(Mat<float> dlogits, Mat<const float> logits,
                             std::span<const float> targets, double divisor);
 
-/// Distillation: T²·Σ over rows of KL(softmax(teacher/T) ‖ softmax(logits/T)).
+/// Distillation: T²·Σ over rows of KL(softmax(teacher/T) ‖ softmax(logits/T)), T > 0. dlogits may
+/// be logits; row_losses [1, R] is scratch.
 /// Source: Distilling the Knowledge in a Neural Network, arXiv:1503.02531.
-double distillation(Mat<float> dlogits, Mat<const float> logits, Mat<const float> teacher,
-                    double temperature, double divisor);
+struct Distillation {
+  double temperature = 1, divisor = 1;
+};
+double distillation(const Context& ctx, Mat<float> dlogits, Mat<const float> logits,
+                    Mat<const float> teacher, const Distillation& how, Mat<double> row_losses);
 
 /// Σ over rows of 1 - cos(x, y). Rows with a vector of length 0 count as cos = 0 and have no
 /// gradient.
