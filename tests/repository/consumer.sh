@@ -47,7 +47,11 @@ if grep -rnF -e "$source" -e "$build" -e /usr/ "$work/moved" --include='*.cmake'
   echo "the installed package names folders of the machine that built it"
   exit 1
 fi
-if [ -x "$work/moved/bin/linnet" ]; then "$work/moved/bin/linnet" --version >/dev/null; fi
+if [ -x "$work/moved/bin/linnet" ]; then
+  "$work/moved/bin/linnet" --version >/dev/null
+  # The default model moved with the program.
+  "$work/moved/bin/linnet" classify "what a lovely film" | grep -q '"label": "positive"'
+fi
 
 use package -DCMAKE_PREFIX_PATH="$work/moved"
 if cmake -S "$source/tests/repository/consumer" -B "$work/none" -G Ninja \

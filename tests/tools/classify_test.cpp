@@ -44,6 +44,40 @@ TEST(Classify, ArgumentsAndAllLabels) {
   EXPECT_NE(all.out.find("negative"), std::string::npos);
 }
 
+TEST(Classify, WithoutAModelTheOneThatComesWithLinnet) {
+  const Finished done =
+      run({.arguments = {LINNET_PROGRAM, "classify", "What a lovely film.", "Two hours lost."}});
+  ASSERT_EQ(done.exit_code, 0) << done.err;
+  const auto lines = lines_of(done.out);
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[0].at("labels")[0].at("label"), "positive");
+  EXPECT_EQ(lines[1].at("labels")[0].at("label"), "negative");
+}
+
+TEST(Classify, TheDefaultModelIsAsGoodAsItsReadmeSays) {
+  const auto dev = data_dir() / "glue/SST-2/dev.tsv";
+  LINNET_NEEDS(dev);
+  const Finished done = run(
+      {.arguments = {LINNET_PROGRAM, "evaluate", "--model", LINNET_SOURCE_DIR "/weights/default",
+                     "--task", "text-classification", "--file", dev.string(), "--json"}});
+  ASSERT_EQ(done.exit_code, 0) << done.err;
+  EXPECT_DOUBLE_EQ(Json::parse(done.out).at("accuracy"), 777.0 / 872) << done.out;
+}
+
+TEST(Classify, TheEnvironmentNamesTheDefaultModel) {
+  const auto with_default = [](const std::string& directory) {
+    return run({.arguments = {LINNET_PROGRAM, "classify", "what a lovely film"},
+                .environment = {{"LINNET_DEFAULT_MODEL", directory}}});
+  };
+  const Finished missing = with_default("no-such-model");
+  EXPECT_EQ(missing.exit_code, 1);
+  EXPECT_NE(missing.err.find("no-such-model"), std::string::npos) << missing.err;
+  LINNET_NEEDS(data_dir() / kSst2);
+  const Finished named = with_default((data_dir() / kSst2).string());
+  EXPECT_EQ(named.exit_code, 0) << named.err;
+  EXPECT_EQ(named.out, linnet("classify", kSst2, {"what a lovely film"}).out);
+}
+
 TEST(Classify, BadLinesAreReportedAndTheRestGoesOn) {
   LINNET_NEEDS(data_dir() / kSst2);
   const Finished done =

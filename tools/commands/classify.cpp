@@ -1,6 +1,7 @@
 #include "engine/tasks/text_classifier.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/common.h"
+#include "tools/task/default_model.h"
 #include "tools/task/options.h"
 #include "tools/task/row_stream.h"
 #include "weights/base/json_writer.h"
@@ -8,6 +9,13 @@
 namespace linnet::commands {
 namespace {
 
+constexpr Option kClassifier{.name = "model",
+                             .kind = Kind::kDirectory,
+                             .value = "DIR",
+                             .help =
+                                 "Model directory in Hugging Face layout; by default the one that "
+                                 "comes with linnet and tells positive from negative reviews.",
+                             .letter = "m"};
 constexpr Option kTopK{.name = "top-k",
                        .kind = Kind::kInteger,
                        .value = "N",
@@ -25,7 +33,7 @@ constexpr Option kFunction{
     .choices = "softmax|sigmoid|none"};
 
 constexpr const Option* kOptions[] = {
-    &kModel,          &kInput,        &kInputFormat,    &kTextColumn,
+    &kClassifier,     &kInput,        &kInputFormat,    &kTextColumn,
     &kTextPairColumn, &kMaxLineBytes, &kTopK,           &kFunction,
     &kMaxLength,      &kNoTruncate,   &kOutput,         &kForce,
     &tools::kFormat,  &kJson,         &kInvalidUtf8,    &kNoParseSpecial,
@@ -63,7 +71,10 @@ int run(const cli::Arguments& args, cli::Console& console) {
   io::TextSource source =
       io::open_texts(args.positionals(), text_options(args, args.text(kInput), std::move(fields)));
   const ClassifyOptions options = classify_options(args);
-  const TaskModel model = tools::load_model(args, console.log, HeadKind::kSequenceClassification);
+  const std::string directory = args.given(kClassifier) ? std::string(args.text(kClassifier))
+                                                        : tools::default_model_directory();
+  const TaskModel model =
+      tools::load_model(args, console.log, HeadKind::kSequenceClassification, directory);
   TextClassifier classifier(model, session_options(args));
   tools::ResultOptions results;
   results.schema = "linnet.classify.1";
@@ -96,7 +107,9 @@ constinit const cli::Command kClassify{
         "an object a line with index and labels, each with label and score, the best first. Rows "
         "that cannot be read get an error instead, and the exit code is 3.",
     .examples =
-        "# the label of each text\n"
+        "# whether reviews are positive or negative\n"
+        "linnet classify \"what a lovely film\" \"two hours lost\"\n"
+        "# the label of each text by a model of one's own\n"
         "linnet classify --model DIR \"what a lovely film\" \"two hours lost\"\n"
         "# all labels of the pairs of a table\n"
         "linnet classify --model DIR --input pairs.tsv --text-column sentence1 "

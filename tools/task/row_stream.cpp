@@ -45,10 +45,14 @@ std::vector<RowResult> results_of(const std::vector<Record>& chunk, const RowTas
 }  // namespace
 
 TaskModel load_model(const cli::Arguments& args, const cli::Log& log, HeadKind head) {
+  return load_model(args, log, head, std::string(args.text(commands::kModel)));
+}
+
+TaskModel load_model(const cli::Arguments& args, const cli::Log& log, HeadKind head,
+                     const std::string& directory) {
   LoadOptions options = commands::load_options(args, log);
   options.head = head;
-  return load_task_model(std::string(args.text(commands::kModel)), options,
-                         commands::open_options(args));
+  return load_task_model(directory, options, commands::open_options(args));
 }
 
 TaskCalls task_calls() {

@@ -21,9 +21,11 @@ inline constexpr cli::Option kFormat{.name = "format",
                                      .fallback = "jsonl",
                                      .choices = "jsonl|json|table"};
 
-/// The model of --model with this head, loaded with --threads, --isa, --backend and the
-/// symbolic-link options.
+/// The model of --model, or of a directory, with this head, loaded with --threads, --isa, --backend
+/// and the symbolic-link options.
 TaskModel load_model(const cli::Arguments& args, const cli::Log& log, HeadKind head);
+TaskModel load_model(const cli::Arguments& args, const cli::Log& log, HeadKind head,
+                     const std::string& directory);
 
 /// Long work ends when a signal came.
 TaskCalls task_calls();
