@@ -159,11 +159,18 @@ Answers best_squad_answers(const WindowedText& text, std::span<const Columns> co
   Answers result;
   Answer none;
   none.score = found.null_score;
+  const auto set_logits = [&](Answer& answer, const LogitSpan& span) {
+    const Columns& c = columns[static_cast<std::size_t>(span.window)];
+    answer.start_logit = c.start[static_cast<std::size_t>(span.first)];
+    answer.end_logit = c.end[static_cast<std::size_t>(span.last)];
+  };
+  set_logits(none, {found.null_window, 0, 0, found.null_score});
   double max = found.null_score;
   for (const LogitSpan& span : found.best) {
     result.answers.push_back(answer_of(*text.text.second,
                                        text.windows[static_cast<std::size_t>(span.window)],
                                        {span.first, span.last, span.score}));
+    set_logits(result.answers.back(), span);
     max = std::max(max, span.score);
   }
   const bool any = !found.best.empty();

@@ -42,6 +42,7 @@ struct Answer {
   std::int64_t start = 0, end = 0;  // code points
   std::int64_t byte_start = 0, byte_end = 0;
   std::string answer;
+  float start_logit = 0, end_logit = 0;  // with null_score_diff_threshold
 };
 
 /// What one question got.

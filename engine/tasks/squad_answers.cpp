@@ -42,7 +42,10 @@ void SquadSpans::add(std::span<const float> start, std::span<const float> end,
     }
   }
   const double null_score = at(start, 0) + at(end, 0);
-  answers_.null_score = windows_ == 0 ? null_score : std::min(answers_.null_score, null_score);
+  if (windows_ == 0 || null_score < answers_.null_score) {
+    answers_.null_score = null_score;
+    answers_.null_window = windows_;
+  }
   const std::vector<std::int64_t> lasts = largest(end, n_best_size_);
   for (const std::int64_t first : largest(start, n_best_size_)) {
     for (const std::int64_t last : lasts) {

@@ -13,8 +13,9 @@ struct LogitSpan {
 };
 
 struct SquadAnswers {
-  std::vector<LogitSpan> best;  // best first, at most n_best_size
-  double null_score = 0;        // smallest start[0] + end[0] of the windows
+  std::vector<LogitSpan> best;   // best first, at most n_best_size
+  double null_score = 0;         // smallest start[0] + end[0] of the windows
+  std::int64_t null_window = 0;  // the first window that has it
 };
 
 /// Collects the spans of a question's windows as evaluations on SQuAD 2.0 do (run_qa of the

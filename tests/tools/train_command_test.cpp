@@ -240,7 +240,7 @@ TEST_F(TrainCommand, TooLittleMemoryIsSaidBeforehand) {
 
 TEST_F(TrainCommand, WhatIsNotHereIsRefused) {
   LINNET_NEEDS(model_);
-  for (const char* option : {"--fp16", "--push_to_hub", "--do_predict", "--deepspeed=x.json",
+  for (const char* option : {"--fp16", "--push_to_hub", "--deepspeed=x.json",
                              "--dataset_name=squad", "--tokenizer_name=x"}) {
     const Finished done = train({option});
     EXPECT_EQ(done.exit_code, 2) << option;

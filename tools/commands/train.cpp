@@ -32,6 +32,9 @@ constexpr const Option* kOptions[] = {&kTask,
                                       &kOverwriteCache,
                                       &kDoTrain,
                                       &kDoEval,
+                                      &kTestFile,
+                                      &kDoPredict,
+                                      &kMaxPredictSamples,
                                       &kTextColumn,
                                       &kTextColumnName,
                                       &kTextPairColumn,
@@ -111,8 +114,6 @@ constexpr const Option* kOptions[] = {&kTask,
                                       &kTrustRemoteCode,
                                       &kDatasetName,
                                       &kDatasetConfigName,
-                                      &kDoPredict,
-                                      &kTestFile,
                                       &kDeepspeed,
                                       &kFsdp,
                                       &kGradientCheckpointing,
@@ -251,6 +252,24 @@ std::int64_t max_length(const cli::Arguments& args, tools::TrainTask task) {
   return args.maybe_integer(kMaxSeqLength).value_or(otherwise);
 }
 
+// The file whose records are to be answered to; empty when none are.
+std::string test_file(const cli::Arguments& args, tools::TrainTask task) {
+  const std::string file(args.text(kTestFile));
+  const bool predicts = args.flag(kDoPredict);
+  if (predicts && file.empty()) throw cli::UsageError("--do-predict needs --test-file");
+  if (predicts && !args.flag(kDoTrain)) {
+    throw cli::UsageError(
+        "--do-predict without --do-train: linnet classify, answer and tag give the answers of a "
+        "trained model");
+  }
+  if (!predicts && args.given(kDoTrain)) return "";
+  using enum tools::TrainTask;
+  if (!file.empty() && (task == kLanguageModeling || task == kMaskedLanguageModeling)) {
+    throw cli::UsageError("--test-file: language modelling has nothing to answer");
+  }
+  return file;
+}
+
 tools::DataOptions data_options(const cli::Arguments& args) {
   tools::DataOptions o;
   o.task = task_of(args);
@@ -259,6 +278,9 @@ tools::DataOptions data_options(const cli::Arguments& args) {
     throw cli::UsageError("--train-file is needed; data sets are not downloaded");
   }
   o.validation_file = args.text(kValidationFile);
+  o.test_file = test_file(args, o.task);
+  o.max_predict_samples = args.maybe_integer(kMaxPredictSamples).value_or(-1);
+  o.task_name = args.text(kTaskName);
   o.columns = {either(args, kTextColumn, kTextColumnName), std::string(args.text(kTextPairColumn)),
                either(args, kLabelColumn, kLabelColumnName)};
   o.problem = problem_of(args);

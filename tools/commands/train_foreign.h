@@ -40,9 +40,6 @@ inline constexpr Option kDatasetName{
     .name = "dataset-name", .kind = Kind::kText, .value = "NAME", .help = kNotHere};
 inline constexpr Option kDatasetConfigName{
     .name = "dataset-config-name", .kind = Kind::kText, .value = "NAME", .help = kNotHere};
-inline constexpr Option kDoPredict{.name = "do-predict", .help = kNotHere};
-inline constexpr Option kTestFile{
-    .name = "test-file", .kind = Kind::kText, .value = "FILE", .help = kNotHere};
 inline constexpr Option kDeepspeed{
     .name = "deepspeed", .kind = Kind::kText, .value = "FILE", .help = kNotHere};
 inline constexpr Option kFsdp{
@@ -84,8 +81,6 @@ inline constexpr Refused kRefused[] = {
     {&kDatasetName, "data sets are not downloaded, --train-file and --validation-file name files"},
     {&kDatasetConfigName,
      "data sets are not downloaded, --train-file and --validation-file name files"},
-    {&kDoPredict, "linnet classify, answer and tag give the answers of a trained model"},
-    {&kTestFile, "linnet classify, answer and tag give the answers of a trained model"},
     {&kDeepspeed, "one process trains"},
     {&kFsdp, "one process trains"},
     {&kTorchCompile, "there is no torch here"},

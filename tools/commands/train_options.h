@@ -224,6 +224,20 @@ inline constexpr Option kMaxEvalSamples{.name = "max-eval-samples",
                                         .value = "N",
                                         .help = "Score the first N records only.",
                                         .low = 1};
+inline constexpr Option kTestFile{
+    .name = "test-file",
+    .kind = Kind::kFile,
+    .value = "FILE",
+    .help =
+        "What the result answers to, in files as run_glue, run_ner and run_qa write them; texts "
+        "need no labels."};
+inline constexpr Option kMaxPredictSamples{.name = "max-predict-samples",
+                                           .kind = Kind::kInteger,
+                                           .value = "N",
+                                           .help = "Answer to the first N records only.",
+                                           .low = 1};
+inline constexpr Option kDoPredict{
+    .name = "do-predict", .help = "Answer to the test file, as is done without do-train too."};
 inline constexpr Option kMaxErrors{
     .name = "max-errors",
     .kind = Kind::kInteger,

@@ -27,11 +27,13 @@ enum class TrainTask {
 /// What is read, and how.
 struct DataOptions {
   TrainTask task = TrainTask::kTextClassification;
-  std::string train_file, validation_file;  // validation_file: empty where there is none
+  std::string train_file;
+  std::string validation_file, test_file;  // empty where there is none
+  std::string task_name;                   // of GLUE; stands in the name of a file
   LabelledColumns columns;
   std::optional<ProblemType> problem{};  // of text classification; else the labels say it
   std::int64_t max_length = 128;
-  std::int64_t max_train_samples = -1, max_eval_samples = -1;  // -1: all
+  std::int64_t max_train_samples = -1, max_eval_samples = -1, max_predict_samples = -1;  // -1: all
   std::int64_t max_errors = 0;  // broken records of texts that are passed over, of each file
   // Of language modelling: tokens of a block; 0: max_length.
   std::int64_t block_size = 0;
@@ -58,15 +60,22 @@ struct TextEncoder {
   }
 };
 
+/// A file of a run, beside the model.
+struct AnswerFile {
+  std::string name, text;
+};
+
 struct DataSet {
   train::Examples examples;
   std::int64_t records = 0;  // of the file
   std::int64_t classes = 0;  // logits of a row
   /// Adds the scores of the logits that a model gives for the examples, as train::Evaluation has
-  /// them.
+  /// them. Empty for texts to predict, which have no labels.
   std::function<void(Scores&, std::span<const float> logits)> score;
-  /// What the model answered, as the text of a file; empty where the task has no such file.
-  std::function<std::string(std::span<const float> logits)> predictions{};
+  std::string score_prefix = "eval_";  // of their names in the results
+  /// What the model answered, in files as run_glue, run_ner and run_qa leave it; empty where the
+  /// task has none.
+  std::function<std::vector<AnswerFile>(std::span<const float> logits)> answers{};
 };
 
 /// The files of a task, read and checked; ids are made when the tokenizer is there.
@@ -77,7 +86,7 @@ struct TaskData {
   std::vector<std::string> warnings;  // about the data
   std::int64_t broken = 0;            // records that were passed over
   std::function<DataSet(const TextEncoder&)> train;
-  std::function<DataSet(const TextEncoder&)> validation;  // empty without a file
+  std::function<DataSet(const TextEncoder&)> validation, test;  // empty without a file
 };
 
 /// What the tokens of a file depend on beside the encoder: the content of the file and the options

@@ -54,11 +54,11 @@ std::vector<std::string> labels_of(const std::string& cell) {
 std::string what_is_wrong(const Record& record, const LabelledTexts& texts) {
   if (!record.error.empty()) return record.error;
   if (!record.fields[0]) return "has no text";
-  if (!record.fields[2]) return "has no label";
-  if (!texts.labels.empty() && record.fields[1].has_value() == texts.second.empty()) {
+  if (record.fields.size() > 2 && !record.fields[2]) return "has no label";
+  if (!texts.first.empty() && record.fields[1].has_value() == texts.second.empty()) {
     return "some records are pairs and some are not";
   }
-  if (!is_number_without_end(*record.fields[2])) return "";
+  if (record.fields.size() == 2 || !is_number_without_end(*record.fields[2])) return "";
   return "label " + quote(*record.fields[2]) + ", expected a finite number or a name";
 }
 
@@ -78,7 +78,7 @@ std::vector<TextInput> LabelledTexts::inputs() const {
 }
 
 LabelledTexts read_labelled(const std::string& path, const LabelledColumns& columns,
-                            std::int64_t max_records, std::int64_t max_errors) {
+                            std::int64_t max_records, std::int64_t max_errors, ReadLabels labels) {
   io::InputStream stream(path);
   RecordOptions options;
   options.format = format_of(path);
@@ -87,14 +87,16 @@ LabelledTexts read_labelled(const std::string& path, const LabelledColumns& colu
   }
   FieldRequest pair = pair_field(columns.pair);
   pair.required = !columns.pair.empty();
-  options.fields = {text_field(columns.text), pair,
-                    FieldRequest{columns.label, {"label", "labels", "Quality"}, true, true}};
+  options.fields = {text_field(columns.text), pair};
+  if (labels == ReadLabels::kAll) {
+    options.fields.push_back({columns.label, {"label", "labels", "Quality"}, true, true});
+  }
   RecordReader reader([&](char* to, std::size_t bytes) { return stream.read(to, bytes); }, path,
                       std::move(options));
   LabelledTexts texts;
   texts.file = path;
   Record record;
-  while (static_cast<std::int64_t>(texts.labels.size()) < max_records && reader.next(record)) {
+  while (static_cast<std::int64_t>(texts.first.size()) < max_records && reader.next(record)) {
     const std::string broken = what_is_wrong(record, texts);
     if (!broken.empty()) {
       const std::string message = path + ": line " + std::to_string(record.line) + ": " + broken;
@@ -105,9 +107,9 @@ LabelledTexts read_labelled(const std::string& path, const LabelledColumns& colu
     texts.lines.push_back(record.line);
     texts.first.push_back(std::move(*record.fields[0]));
     if (record.fields[1]) texts.second.push_back(std::move(*record.fields[1]));
-    texts.labels.push_back(std::move(*record.fields[2]));
+    if (labels == ReadLabels::kAll) texts.labels.push_back(std::move(*record.fields[2]));
   }
-  if (texts.labels.empty()) throw Error(ErrorCode::kFormat, path + ": has no record");
+  if (texts.first.empty()) throw Error(ErrorCode::kFormat, path + ": has no record");
   return texts;
 }
 
@@ -226,7 +228,7 @@ LabelSet::LabelSet(const LabelledTexts& texts, const CommonConfig& model,
             : numbers && !integers ? ProblemType::kRegression
                                    : ProblemType::kSingleLabel;
   if (problem == ProblemType::kRegression) {
-    names = {"LABEL_0"};
+    names = spelled = {"LABEL_0"};
     return;
   }
   if (problem == ProblemType::kSingleLabel && integers && outside) {
@@ -245,7 +247,9 @@ LabelSet::LabelSet(const LabelledTexts& texts, const CommonConfig& model,
                          [&](const std::string& label) { return label == labels[0]; })) {
     throw Error(ErrorCode::kFormat, texts.file + ": every label is " + quote(labels[0]));
   }
-  names = class_names(labels, known);
+  names = spelled = class_names(labels, known);
+  if (!integers) return;
+  for (std::size_t i = 0; i < spelled.size(); ++i) spelled[i] = std::to_string(i);
 }
 
 }  // namespace linnet::tools

@@ -28,11 +28,15 @@ struct LabelledColumns {
   std::string text, pair, label;  // empty: guessed; no pair unless it is named or guessed
 };
 
+/// kNone: `labels` stays empty, and no column of them is needed.
+enum class ReadLabels { kAll, kNone };
+
 /// Reads a .tsv, .csv or .jsonl file (.json: the same), compressed or not. Records that cannot be
 /// read, have no label, or whose label is a number that is not finite are passed over; after
 /// `max_errors` of them the next one is thrown as kFormat, naming file and line.
 LabelledTexts read_labelled(const std::string& path, const LabelledColumns& columns,
-                            std::int64_t max_records, std::int64_t max_errors = 0);
+                            std::int64_t max_records, std::int64_t max_errors = 0,
+                            ReadLabels labels = ReadLabels::kAll);
 
 /// Removes the records with the label -1, which says that nobody gave one, where all others are
 /// integers from 0; how many there were. Throws kFormat when nothing is left.
@@ -52,7 +56,8 @@ std::vector<std::int64_t> label_sets(const LabelledTexts& texts,
 /// What the labels of a data set are to a model.
 struct LabelSet {
   ProblemType problem = ProblemType::kSingleLabel;
-  std::vector<std::string> names;  // of the classes; one for regression
+  std::vector<std::string> names;    // of the classes; one for regression
+  std::vector<std::string> spelled;  // the same as the data has them: names, or integers
 
   /// Integers from 0 are classes; numbers that are no integers make it regression; words are
   /// classes in the order of the model's own labels where it has them all, else sorted; arrays are

@@ -7,8 +7,8 @@
 #include "tools/evaluate/squad_file.h"
 #include "tools/evaluate/task_scores.h"
 #include "tools/train/data_set.h"
+#include "tools/train/question_files.h"
 #include "weights/base/error.h"
-#include "weights/base/json_writer.h"
 #include "weights/base/text.h"
 
 namespace linnet::tools {
@@ -148,7 +148,7 @@ std::shared_ptr<const Windows> windows_of(const Questions& questions, const Toke
   return windows;
 }
 
-// take(question, answer) for each question; logits [T, 2] of all windows.
+// take(question, answers) for each question; logits [T, 2] of all windows.
 template <class Take>
 void answer_all(const Questions& questions, const Windows& windows, AnswerOptions options,
                 std::span<const float> logits, Take&& take) {
@@ -162,13 +162,13 @@ void answer_all(const Questions& questions, const Windows& windows, AnswerOption
       rows.push_back({at, window.size(), 2, 2});
       at += 2 * window.size();
     }
-    const Answers found = squad_answers(windows[i], rows, options);
-    take(questions.file.questions[i], found.answers[0].answer);
+    take(questions.file.questions[i], squad_answers(windows[i], rows, options));
   }
 }
 
+// `prefix` is that of the files.
 DataSet data_set(std::shared_ptr<const Questions> questions, const TextEncoder& encoder,
-                 const DataOptions& options) {
+                 const DataOptions& options, const std::string& prefix) {
   TokenArrays arrays =
       encoder.cached([&] { return tokens_of(*questions, encoder, options.doc_stride); });
   const auto windows = windows_of(*questions, arrays);
@@ -193,19 +193,20 @@ DataSet data_set(std::shared_ptr<const Questions> questions, const TextEncoder& 
   set.score = [questions, windows, answer](Scores& scores, std::span<const float> logits) {
     SquadScore score(questions->file.version);
     answer_all(*questions, *windows, answer, logits,
-               [&](const SquadQuestion& question, const std::string& text) {
-                 score.add(text, question.answers);
+               [&](const SquadQuestion& question, const Answers& found) {
+                 score.add(found.answers[0].answer, question.answers);
                });
     add_squad_scores(scores, score);
   };
-  set.predictions = [questions, windows, answer](std::span<const float> logits) {
-    json::Writer out(2);
-    out.begin_object();
-    answer_all(*questions, *windows, answer, logits,
-               [&](const SquadQuestion& question, const std::string& text) {
-                 out.key(question.id).string(text);
+  set.answers = [questions, windows, answer, prefix](std::span<const float> logits) {
+    AnswerOptions all = answer;
+    all.top_k = answer.n_best_size + 1;
+    QuestionFiles files(questions->file.version, answer.n_best_size);
+    answer_all(*questions, *windows, all, logits,
+               [&](const SquadQuestion& question, const Answers& found) {
+                 files.add(question.id, found);
                });
-    return std::move(out.end_object()).text() + "\n";
+    return std::move(files).files(prefix);
   };
   return set;
 }
@@ -215,11 +216,22 @@ DataSet data_set(std::shared_ptr<const Questions> questions, const TextEncoder& 
 TaskData read_question_task(const DataOptions& options) {
   TaskData task;
   task.head = HeadKind::kQuestionAnswering;
-  task.train = [options, all = read(options.train_file, options.max_train_samples)](
-                   const TextEncoder& encoder) { return data_set(all, encoder, options); };
-  if (options.validation_file.empty()) return task;
-  task.validation = [options, all = read(options.validation_file, options.max_eval_samples)](
-                        const TextEncoder& encoder) { return data_set(all, encoder, options); };
+  const auto part = [&](const std::string& file, std::int64_t limit, const char* prefix) {
+    return [options, all = read(file, limit), prefix](const TextEncoder& encoder) {
+      return data_set(all, encoder, options, prefix);
+    };
+  };
+  task.train = part(options.train_file, options.max_train_samples, "");
+  if (!options.validation_file.empty()) {
+    task.validation = part(options.validation_file, options.max_eval_samples, "eval_");
+  }
+  if (options.test_file.empty()) return task;
+  const auto test = part(options.test_file, options.max_predict_samples, "predict_");
+  task.test = [test](const TextEncoder& encoder) {
+    DataSet set = test(encoder);
+    set.score_prefix = "test_";  // as run_qa has it
+    return set;
+  };
   return task;
 }
 

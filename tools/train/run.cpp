@@ -121,16 +121,18 @@ void TrainRun::log_step(const train::StepResult& result, const cli::Log& log) {
             log);
 }
 
-Evaluated TrainRun::evaluate() {
-  train::Evaluation found = trainer_.evaluate(validation_->examples);
+Evaluated TrainRun::evaluate(const DataSet& data) {
+  train::Evaluation found = trainer_.evaluate(data.examples);
   Scores scores("");
-  scores.add("loss", found.loss);
-  validation_->score(scores, found.logits);
+  if (data.score) {
+    scores.add("loss", found.loss);
+    data.score(scores, found.logits);
+  }
   return {std::move(scores), std::move(found.logits)};
 }
 
 void TrainRun::log_evaluation(const cli::Log& log) {
-  const Scores scores = evaluate().scores;
+  const Scores scores = evaluate(*validation_).scores;
   LogEntry entry{trainer_.steps(), trainer_.epoch(), {}};
   for (const Scores::Entry& e : scores.entries()) {
     if (!e.is_count) entry.values.emplace_back(std::string(kEval) + e.name, e.value);

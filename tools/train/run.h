@@ -57,8 +57,8 @@ class TrainRun {
   TrainResult steps(io::ShowProgress show, const cli::Log& log);
   /// The best parameters, where they are asked for and there are any.
   void take_best(const cli::Log& log);
-  /// The scores of the parameters as they are.
-  Evaluated evaluate();
+  /// The scores of the parameters as they are; none of a data set without labels.
+  Evaluated evaluate(const DataSet& data);
 
   const RunState& state() const { return state_; }
 

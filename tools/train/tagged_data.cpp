@@ -52,10 +52,12 @@ std::int64_t tag_class(const TaggedWords& words, std::size_t sentence, std::size
                                       std::to_string(names.size()));
 }
 
-void add_entities(Scores& scores, const TaggedWords& words, const WordLabels& labels,
-                  const std::vector<std::string>& names, std::span<const float> logits) {
+// take(answered, gold) for the words of each sentence. A word without a token is O.
+template <class Take>
+void for_each_sentence(const TaggedWords& words, const WordLabels& labels,
+                       const std::vector<std::string>& names, std::span<const float> logits,
+                       Take&& take) {
   const std::size_t C = names.size();
-  EntityScore score;
   std::vector<std::string_view> answered, gold;
   std::size_t at = 0;
   for (const TaggedSentence& sentence : words.sentences) {
@@ -68,9 +70,8 @@ void add_entities(Scores& scores, const TaggedWords& words, const WordLabels& la
       const auto row = logits.subspan(static_cast<std::size_t>(labels.tokens[at]) * C, C);
       answered.back() = names[static_cast<std::size_t>(best_class(row))];
     }
-    score.add(answered, gold);
+    take(answered, gold);
   }
-  add_entity_scores(scores, score);
 }
 
 // The sentences; `more` has the first token of each word, -1 where it has none.
@@ -142,7 +143,19 @@ DataSet tagged_data_set(std::shared_ptr<const TaggedWords> words,
   set.records = set.examples.size();
   set.classes = static_cast<std::int64_t>(names.size());
   set.score = [words, labels, names](Scores& scores, std::span<const float> logits) {
-    add_entities(scores, *words, *labels, names, logits);
+    EntityScore score;
+    for_each_sentence(*words, *labels, names, logits,
+                      [&](const auto& answered, const auto& gold) { score.add(answered, gold); });
+    add_entity_scores(scores, score);
+  };
+  // As run_ner writes what it predicts: a line for each sentence, a tag for each word.
+  set.answers = [words, labels, names](std::span<const float> logits) {
+    std::string text;
+    for_each_sentence(*words, *labels, names, logits, [&](const auto& answered, const auto&) {
+      for (const std::string_view tag : answered) (text += tag) += ' ';
+      text.back() = '\n';
+    });
+    return std::vector<AnswerFile>{{"predictions.txt", std::move(text)}};
   };
   return set;
 }
@@ -156,13 +169,24 @@ TaskData read_tagged_task(const DataOptions& options, const CommonConfig& model)
   task.head = HeadKind::kTokenClassification;
   const auto words = read(options.train_file, options.max_train_samples);
   task.labels = tag_names(*words, model);
-  task.train = [words, names = task.labels](const TextEncoder& encoder) {
-    return tagged_data_set(words, names, encoder);
+  const auto data_set = [names = task.labels](const auto& sentences) {
+    return [sentences, names](const TextEncoder& encoder) {
+      DataSet set = tagged_data_set(sentences, names, encoder);
+      set.answers = {};
+      return set;
+    };
   };
-  if (options.validation_file.empty()) return task;
-  task.validation = [words = read(options.validation_file, options.max_eval_samples),
-                     names = task.labels](const TextEncoder& encoder) {
-    return tagged_data_set(words, names, encoder);
+  task.train = data_set(words);
+  if (!options.validation_file.empty()) {
+    task.validation = data_set(read(options.validation_file, options.max_eval_samples));
+  }
+  if (options.test_file.empty()) return task;
+  task.test = [names = task.labels,
+               sentences = read(options.test_file, options.max_predict_samples)](
+                  const TextEncoder& encoder) {
+    DataSet set = tagged_data_set(sentences, names, encoder);
+    set.score_prefix = "predict_";
+    return set;
   };
   return task;
 }

@@ -1,7 +1,9 @@
 // Sequence classification, of one label or several, and regression.
 #include <algorithm>
+#include <charconv>
 #include <limits>
 #include <memory>
+#include <utility>
 
 #include "tools/evaluate/task_scores.h"
 #include "tools/train/data_set.h"
@@ -93,7 +95,59 @@ LabelledTexts read(const std::string& path, const DataOptions& options, std::int
   return texts;
 }
 
+// As run_glue writes what it predicts. Several labels stand between commas.
+std::string predicted(std::span<const float> logits, ProblemType problem,
+                      const std::vector<std::string>& names) {
+  const std::size_t C = names.size(), rows = logits.size() / C;
+  std::string text = "index\tprediction\n";
+  for (std::size_t i = 0; i < rows; ++i) {
+    const auto row = logits.subspan(i * C, C);
+    text += std::to_string(i) + "\t";
+    if (problem == ProblemType::kRegression) {
+      char number[64];
+      const auto end =
+          std::to_chars(std::begin(number), std::end(number), row[0], std::chars_format::fixed, 3);
+      text.append(number, end.ptr);
+    } else if (problem == ProblemType::kMultiLabel) {
+      const char* between = "";
+      for (std::size_t c = 0; c < C; ++c) {
+        if (row[c] > 0) text += std::exchange(between, ",") + names[c];
+      }
+    } else {
+      text += names[static_cast<std::size_t>(best_class(row))];
+    }
+    text += "\n";
+  }
+  return text;
+}
+
 using DataSetOf = std::function<DataSet(const TextEncoder&)>;
+
+// Texts to predict. The labels that a loss would be made of are never looked at.
+DataSetOf test_set(const DataOptions& options, const LabelSet& labels) {
+  const std::int64_t limit = options.max_predict_samples;
+  auto texts = std::make_shared<LabelledTexts>(read_labelled(
+      options.test_file, options.columns,
+      limit > 0 ? limit : std::numeric_limits<std::int64_t>::max(), 0, ReadLabels::kNone));
+  return [texts, labels, name = options.task_name](const TextEncoder& encoder) {
+    DataSet set;
+    move_sequences(set.examples, encoder.cached([&] { return encode(*texts, encoder); }));
+    set.records = set.examples.size();
+    expect_cached(set.records == static_cast<std::int64_t>(texts->first.size()), texts->file);
+    set.classes = static_cast<std::int64_t>(labels.names.size());
+    const auto rows = static_cast<std::size_t>(set.records);
+    if (labels.problem == ProblemType::kSingleLabel) {
+      set.examples.labels.resize(rows);
+    } else {
+      set.examples.values.resize(rows * labels.names.size());
+    }
+    set.answers = [labels, name](std::span<const float> logits) {
+      return std::vector<AnswerFile>{{"predict_results_" + (name.empty() ? "None" : name) + ".txt",
+                                      predicted(logits, labels.problem, labels.spelled)}};
+    };
+    return set;
+  };
+}
 
 DataSetOf data_set(LabelledTexts&& texts, ProblemType problem,
                    const std::vector<std::string>& names) {
@@ -151,6 +205,7 @@ TaskData read_text_task(const DataOptions& options, const CommonConfig& model) {
         data_set(read(options.validation_file, options, options.max_eval_samples, task),
                  set.problem, set.names);
   }
+  if (!options.test_file.empty()) task.test = test_set(options, set);
   return task;
 }
 

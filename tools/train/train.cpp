@@ -91,9 +91,9 @@ class Results {
   void text(const std::string& name, const std::string& value) {
     entries_.push_back({name, 0, false, value});
   }
-  void scores(const Scores& scores) {
+  void scores(const Scores& scores, const std::string& prefix) {
     for (const Scores::Entry& e : scores.entries()) {
-      entries_.push_back({"eval_" + e.name, e.value, e.is_count, ""});
+      entries_.push_back({prefix + e.name, e.value, e.is_count, ""});
     }
   }
   /// The entries whose name begins with one of these.
@@ -168,16 +168,24 @@ class Training {
     const DataOptions& data = options_.data;
     DataSet train_set =
         encode(task_.train, *model, content_key(data, train_hash_, data.max_train_samples));
-    std::optional<DataSet> validation;
+    std::optional<DataSet> validation, test;
     if (task_.validation) {
       validation = encode(task_.validation, *model,
                           content_key(data, validation_hash_, data.max_eval_samples));
     }
+    if (task_.test) {
+      test = encode(task_.test, *model,
+                    "test " + content_key(data, hash_of(data.test_file), data.max_predict_samples));
+    }
     train::TrainerOptions trainer_options = options_.trainer;
     trainer_options.dropout = model->dropout(config_document_.root());
-    if (validation) trainer_options.longest_evaluated = validation->examples.longest();
+    for (const auto* set : {&validation, &test}) {
+      if (!*set) continue;
+      trainer_options.longest_evaluated =
+          std::max(trainer_options.longest_evaluated, (*set)->examples.longest());
+    }
     const std::int64_t features = train_set.examples.size(), records = train_set.records;
-    train_set.score = {}, train_set.predictions = {};  // nobody asks, and they are large
+    train_set.score = {}, train_set.answers = {};  // nobody asks, and they are large
     train::Trainer trainer(*model, kernels::make_table(options_.load.isa), options_.threads,
                            std::move(train_set.examples), trainer_options);
     TrainRun run(run_options_, trainer, {config_, source_}, validation ? &*validation : nullptr);
@@ -202,15 +210,24 @@ class Training {
     results.count("train_activation_bytes", trainer.activation_bytes());
     results.text("train_file_xxh3", train_hash_);
     run.take_best(log_);
-    std::string predictions;
+    std::vector<AnswerFile> files;
     if (options_.evaluate_at_end && validation) {
-      const Evaluated found = run.evaluate();
-      results.scores(found.scores);
-      if (validation->predictions) predictions = validation->predictions(found.logits);
+      score(run, *validation, results, files);
       results.count("eval_samples", validation->records);
       results.text("eval_file_xxh3", validation_hash_);
+      files.push_back({"eval_results.json", results.json({"epoch", "eval_"})});
     }
-    leave(*model, state, results, predictions);
+    if (test) {
+      score(run, *test, results, files);
+      results.count("predict_samples", test->records);
+      if (test->score) {
+        files.push_back({"predict_results.json", results.json({"predict_", "test_"})});
+      }
+    }
+    files.push_back({"trainer_state.json", state});
+    files.push_back({"train_results.json", results.json({"epoch", "train_"})});
+    files.push_back({"all_results.json", results.json({""})});
+    leave(*model, files);
     return result;
   }
 
@@ -259,17 +276,17 @@ class Training {
     }
     return key;
   }
-  void leave(const TrainableModel& model, const std::string& state, const Results& results,
-             const std::string& predictions) {
+  static void score(TrainRun& run, const DataSet& data, Results& results,
+                    std::vector<AnswerFile>& files) {
+    const Evaluated found = run.evaluate(data);
+    results.scores(found.scores, data.score_prefix);
+    if (!data.answers) return;
+    for (AnswerFile& file : data.answers(found.logits)) files.push_back(std::move(file));
+  }
+  void leave(const TrainableModel& model, const std::vector<AnswerFile>& files) {
     publish(options_.run.output_dir, [&](const std::string& to) {
       write_model(to, model, config_, source_);
-      write_text(to + "/trainer_state.json", state);
-      write_text(to + "/train_results.json", results.json({"epoch", "train_"}));
-      if (!predictions.empty()) write_text(to + "/eval_predictions.json", predictions);
-      write_text(to + "/all_results.json", results.json({""}));
-      if (options_.evaluate_at_end) {
-        write_text(to + "/eval_results.json", results.json({"epoch", "eval_"}));
-      }
+      for (const AnswerFile& file : files) write_text(to + "/" + file.name, file.text);
     });
     fs::remove_all(tokens_);
   }

@@ -33,10 +33,10 @@ struct TrainOptions {
 };
 
 /// Trains a model with the head of the task. Leaves in output_dir the model, ready for every
-/// other command, trainer_state.json, train_results.json (with eval_results.json all_results.json)
-/// and checkpoint-N. A run that resumes gives the bytes of one that was never interrupted. Throws
-/// kInvalidArgument when another process trains into the same directory, or when a resumed run has
-/// other options.
+/// other command, trainer_state.json, train_results.json (with eval_results.json all_results.json),
+/// checkpoint-N, and what it answers to data.test_file. A run that resumes gives the bytes of one
+/// that was never interrupted. Throws kInvalidArgument when another process trains into the same
+/// directory, or when a resumed run has other options.
 TrainResult train(const TrainOptions& options, io::ShowProgress show, const cli::Log& log);
 
 }  // namespace linnet::tools
