@@ -5,9 +5,9 @@
 
 #include <algorithm>
 #include <fstream>
-#include <iterator>
 #include <limits>
-#include <sstream>
+
+#include "engine/core/cgroups.h"
 
 namespace linnet {
 namespace {
@@ -41,16 +41,6 @@ std::int64_t group(const std::string& folder, const char* limit, const char* usa
   return std::min(otherwise, std::max<std::int64_t>(most - std::max<std::int64_t>(used, 0), 0));
 }
 
-std::int64_t least_upwards(const std::string& mount, std::string path, const char* limit,
-                           const char* usage, std::int64_t least) {
-  for (;;) {
-    least = group(mount + path, limit, usage, least);
-    const std::size_t slash = path.find_last_of('/');
-    if (slash == std::string::npos) return least;
-    path.resize(slash);
-  }
-}
-
 std::int64_t address_space_left() {
   rlimit limit{};
   if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return kUnlimited;
@@ -64,30 +54,20 @@ std::int64_t address_space_left() {
 
 std::int64_t cgroup_memory(const std::string& membership, const std::string& mount,
                            std::int64_t otherwise) {
-  std::istringstream lines(membership);
   std::int64_t least = otherwise;
-  for (std::string line; std::getline(lines, line);) {  // number:controllers:path
-    const std::size_t first = line.find(':');
-    const std::size_t second = first == std::string::npos ? first : line.find(':', first + 1);
-    if (second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    const std::string path = line.substr(second + 1);
-    if (controllers.empty()) {
-      least = least_upwards(mount, path, "memory.max", "memory.current", least);
-    } else if (("," + controllers + ",").find(",memory,") != std::string::npos) {
-      least = least_upwards(mount + "/memory", path, "memory.limit_in_bytes",
-                            "memory.usage_in_bytes", least);
-    }
-  }
+  for_each_cgroup(
+      membership, mount, "memory", [&](const std::string& folder, CgroupVersion version) {
+        least = version == CgroupVersion::kTwo
+                    ? group(folder, "memory.max", "memory.current", least)
+                    : group(folder, "memory.limit_in_bytes", "memory.usage_in_bytes", least);
+      });
   return least;
 }
 
 std::int64_t available_memory() {
   constexpr std::int64_t kKibibytes = std::int64_t{1} << 40;  // as much as any machine has
   const std::int64_t machine = 1024 * number_of("/proc/meminfo", "MemAvailable:", kKibibytes);
-  std::ifstream file("/proc/self/cgroup");
-  const std::string membership{std::istreambuf_iterator<char>(file), {}};
-  return std::min(address_space_left(), cgroup_memory(membership, "/sys/fs/cgroup", machine));
+  return std::min(address_space_left(), cgroup_memory(own_cgroups(), kCgroupMount, machine));
 }
 
 }  // namespace linnet

@@ -5,10 +5,9 @@
 
 #include <algorithm>
 #include <fstream>
-#include <iterator>
-#include <sstream>
 #include <string>
 
+#include "engine/core/cgroups.h"
 #include "engine/core/parallel.h"
 
 namespace linnet {
@@ -36,56 +35,29 @@ int cpus_of(long long quota, long long period, int otherwise) {
   return static_cast<int>(std::clamp<long long>(cpus, 1, otherwise));
 }
 
-int group_v2(const std::string& group, int otherwise) {
+// Of one group; `otherwise` where its files cannot be read.
+int group_cpus(const std::string& folder, CgroupVersion version, int otherwise) {
   long long quota = 0, period = 0;
-  std::ifstream file(group + "/cpu.max");
-  return file >> quota >> period ? cpus_of(quota, period, otherwise) : otherwise;
-}
-
-int group_v1(const std::string& group, int otherwise) {
-  long long quota = 0, period = 0;
-  std::ifstream quota_file(group + "/cpu.cfs_quota_us"), period_file(group + "/cpu.cfs_period_us");
+  if (version == CgroupVersion::kTwo) {
+    std::ifstream file(folder + "/cpu.max");
+    return file >> quota >> period ? cpus_of(quota, period, otherwise) : otherwise;
+  }
+  std::ifstream quota_file(folder + "/cpu.cfs_quota_us"),
+      period_file(folder + "/cpu.cfs_period_us");
   return quota_file >> quota && period_file >> period ? cpus_of(quota, period, otherwise)
                                                       : otherwise;
-}
-
-// The group and all above it.
-int least_upwards(int (*group)(const std::string&, int), const std::string& mount, std::string path,
-                  int least) {
-  for (;;) {
-    least = group(mount + path, least);
-    const std::size_t slash = path.find_last_of('/');
-    if (slash == std::string::npos) return least;
-    path.resize(slash);
-  }
 }
 
 }  // namespace
 
 int cgroup_cpus(const std::string& membership, const std::string& mount, int otherwise) {
-  std::istringstream lines(membership);
   int least = otherwise;
-  for (std::string line; std::getline(lines, line);) {  // number:controllers:path
-    const std::size_t first = line.find(':');
-    const std::size_t second = first == std::string::npos ? first : line.find(':', first + 1);
-    if (second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    const std::string path = line.substr(second + 1);
-    if (controllers.empty()) {
-      least = least_upwards(group_v2, mount, path, least);
-    } else if (("," + controllers + ",").find(",cpu,") != std::string::npos) {
-      // The folder has the name of all controllers; most systems link to it as "cpu", too.
-      least = least_upwards(group_v1, mount + "/" + controllers, path, least);
-      least = least_upwards(group_v1, mount + "/cpu", path, least);
-    }
-  }
+  for_each_cgroup(membership, mount, "cpu", [&](const std::string& folder, CgroupVersion version) {
+    least = group_cpus(folder, version, least);
+  });
   return least;
 }
 
-int available_threads() {
-  std::ifstream file("/proc/self/cgroup");
-  const std::string membership{std::istreambuf_iterator<char>(file), {}};
-  return cgroup_cpus(membership, "/sys/fs/cgroup", affinity_cpus());
-}
+int available_threads() { return cgroup_cpus(own_cgroups(), kCgroupMount, affinity_cpus()); }
 
 }  // namespace linnet
