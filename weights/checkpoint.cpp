@@ -10,9 +10,6 @@
 namespace linnet::weights {
 namespace {
 
-constexpr char kSingleFile[] = "model.safetensors";
-constexpr char kIndexFile[] = "model.safetensors.index.json";
-
 json::Document read_config(const Directory& directory) {
   auto config = read_json(directory, "config.json", json::kConfigBytes);
   if (!config) {
@@ -44,7 +41,7 @@ std::string shell_quoted(const std::string& text) {
                     shell_quoted(directory.name()));
   }
   throw Error(ErrorCode::kIo,
-              directory.name() + ": has neither " + kSingleFile + " nor " + kIndexFile);
+              directory.name() + ": has neither " + kWeightsFile + " nor " + kIndexFile);
 }
 
 }  // namespace
@@ -59,9 +56,9 @@ std::optional<json::Document> read_json(const Directory& directory, std::string_
 Checkpoint::Checkpoint(const std::filesystem::path& path, const OpenOptions& options)
     : directory_(path, options.symlinks), config_(read_config(directory_)) {
   check_manifest_version(directory_);
-  if (auto single = open_safetensors(directory_, kSingleFile, options.access)) {
+  if (auto single = open_safetensors(directory_, kWeightsFile, options.access)) {
     if (directory_.has(kIndexFile)) {
-      warnings_.push_back(directory_.name() + ": has both " + kSingleFile + " and " + kIndexFile +
+      warnings_.push_back(directory_.name() + ": has both " + kWeightsFile + " and " + kIndexFile +
                           "; the index is not used");
     }
     files_.push_back(std::move(*single));

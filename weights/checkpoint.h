@@ -14,6 +14,10 @@
 
 namespace linnet::weights {
 
+/// Where the tensors of a model directory are: in one file, or in the shards that the index names.
+inline constexpr char kWeightsFile[] = "model.safetensors";
+inline constexpr char kIndexFile[] = "model.safetensors.index.json";
+
 struct OpenOptions {
   Symlinks symlinks = Symlinks::kInside;
   FileAccess access = FileAccess::kMap;

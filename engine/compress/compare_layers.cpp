@@ -18,13 +18,13 @@ double decibel(double signal, double noise) {
   return std::min(kMostDb, 10 / math::log(10) * math::log(signal / noise));
 }
 
-// The mean over the tokens of one sequence.
-std::vector<double> mean_of(Mat<const float> hidden, std::int64_t begin, std::int64_t end) {
-  std::vector<double> mean(static_cast<std::size_t>(hidden.cols));
+// Over the tokens of one sequence. To a cosine it is as good as their mean.
+std::vector<double> sum_of(Mat<const float> hidden, std::int64_t begin, std::int64_t end) {
+  std::vector<double> sum(static_cast<std::size_t>(hidden.cols));
   for (std::int64_t t = begin; t < end; ++t) {
-    for (std::size_t d = 0; d < mean.size(); ++d) mean[d] += double{hidden.row(t)[d]};
+    for (std::size_t d = 0; d < sum.size(); ++d) sum[d] += double{hidden.row(t)[d]};
   }
-  return mean;  // its length does not matter to a cosine
+  return sum;
 }
 
 double cosine(const std::vector<double>& a, const std::vector<double>& b) {
@@ -71,7 +71,7 @@ OutputCosines compare_outputs(const Batch& batch, Mat<const float> exact, Mat<co
   for (std::int64_t b = 0; b < batch.B(); ++b) {
     const std::int64_t begin = batch.starts[static_cast<std::size_t>(b)];
     const std::int64_t end = begin + batch.length(b);
-    const double c = cosine(mean_of(exact, begin, end), mean_of(int8, begin, end));
+    const double c = cosine(sum_of(exact, begin, end), sum_of(int8, begin, end));
     found.mean += c / static_cast<double>(batch.B());
     found.least = std::min(found.least, c);
   }

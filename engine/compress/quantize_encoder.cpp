@@ -24,11 +24,7 @@ class Quantizer {
 
   QuantizedRows words() const {
     const std::vector<float> w = source_.matrix({kWordEmbeddings});
-    QuantizedRows rows{.V = model_.config.vocab_size, .D = model_.config.D, .q = {}, .scale = {}};
-    rows.q.resize(w.size());
-    rows.scale.resize(static_cast<std::size_t>(rows.V));
-    quantize_rows(threads_, rows.q.data(), rows.scale.data(), w.data(), rows.V, rows.D);
-    return rows;
+    return quantize_rows(threads_, w.data(), model_.config.vocab_size, model_.config.D);
   }
 
   // Of a recipe that is not calibrated the inputs are empty.

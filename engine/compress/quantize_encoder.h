@@ -27,13 +27,6 @@ constexpr std::int64_t kLeastCalibrationTokens = 256;
 /// Tokens that are enough: more cost time and memory and bring nothing.
 constexpr std::int64_t kEnoughCalibrationTokens = 3584;
 
-/// Rows of an embedding table in INT8.
-struct QuantizedRows {
-  std::int64_t V = 0, D = 0;
-  std::vector<std::int8_t> q;  // [V, D]
-  std::vector<float> scale;    // [V]
-};
-
 /// The layers of one block, as in EncoderLayer; biases stay what they are. A layer without numbers
 /// (N = 0) stays FP32.
 struct QuantizedBlock {

@@ -69,12 +69,7 @@ QuantizedLinear quantize_unit(Threads& threads, const UnitSource& source, const 
 QuantizedRows quantize_words(Threads& threads, const UnitSource& source) {
   const std::size_t rule = word_embeddings_rule(source.description);
   const std::vector<float> w = finite_floats(source.checkpoint, *source.names.tensors[rule]);
-  QuantizedRows rows{
-      .V = source.description.vocab_size, .D = source.description.width, .q = {}, .scale = {}};
-  rows.q.resize(w.size());
-  rows.scale.resize(static_cast<std::size_t>(rows.V));
-  quantize_rows(threads, rows.q.data(), rows.scale.data(), w.data(), rows.V, rows.D);
-  return rows;
+  return quantize_rows(threads, w.data(), source.description.vocab_size, source.description.width);
 }
 
 }  // namespace linnet::compress

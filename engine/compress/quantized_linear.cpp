@@ -99,11 +99,15 @@ void dequantize(Threads& threads, float* w, const QuantizedLinear& layer) {
       });
 }
 
-void quantize_rows(Threads& threads, std::int8_t* q, float* scale, const float* w, std::int64_t V,
-                   std::int64_t D) {
+QuantizedRows quantize_rows(Threads& threads, const float* w, std::int64_t V, std::int64_t D) {
+  QuantizedRows rows{.V = V, .D = D, .q = {}, .scale = {}};
+  rows.q.resize(static_cast<std::size_t>(V * D));
+  rows.scale.resize(static_cast<std::size_t>(V));
   parallel_for(threads, V, kRowsOfAThread, [&](std::int64_t begin, std::int64_t end, int) {
-    quantize_channels_s8(q + begin * D, scale + begin, w + begin * D, end - begin, D);
+    quantize_channels_s8(rows.q.data() + begin * D, rows.scale.data() + begin, w + begin * D,
+                         end - begin, D);
   });
+  return rows;
 }
 
 }  // namespace linnet::compress

@@ -61,9 +61,15 @@ QuantizedLinear quantize_linear(Threads& threads, const float* w, std::int64_t N
 /// columns and the rounding are lost, and quantising again gives another model close to this one.
 void dequantize(Threads& threads, float* w, const QuantizedLinear& layer);
 
-/// The rows of an embedding table w [V, D], or any other matrix: a plain quantize_linear() without
-/// the padding. q [V, D], scale [V].
-void quantize_rows(Threads& threads, std::int8_t* q, float* scale, const float* w, std::int64_t V,
-                   std::int64_t D);
+/// Rows of an embedding table in INT8.
+struct QuantizedRows {
+  std::int64_t V = 0, D = 0;
+  std::vector<std::int8_t> q;  // [V, D]
+  std::vector<float> scale;    // [V]
+};
+
+/// The rows of an embedding table w [V, D], which is finite: a plain quantize_linear() without the
+/// padding.
+QuantizedRows quantize_rows(Threads& threads, const float* w, std::int64_t V, std::int64_t D);
 
 }  // namespace linnet::compress

@@ -24,7 +24,6 @@ using weights::TensorView;
 
 // Masks of every layer of the largest model we know are a fifth of that.
 constexpr std::int64_t kMostConstantBytes = std::int64_t{1} << 30;
-constexpr char kIndexFile[] = "model.safetensors.index.json";
 
 Manifest checked_manifest(const Checkpoint& checkpoint) {
   const weights::Directory& directory = checkpoint.directory();

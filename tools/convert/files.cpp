@@ -98,7 +98,7 @@ std::vector<std::string> files_to_copy(const weights::Checkpoint& checkpoint,
   }
   for (const std::string& name : asked_for) {
     const bool ours = name == "config.json" || name == weights::kManifestFile ||
-                      name.ends_with(".safetensors") || name == "model.safetensors.index.json";
+                      name.ends_with(".safetensors") || name == weights::kIndexFile;
     if (ours) {
       throw Error(ErrorCode::kInvalidArgument,
                   quote(name) + ": is written anew and cannot be copied");

@@ -185,7 +185,7 @@ void describe_source(const Checkpoint& checkpoint, const std::vector<std::string
   }
   std::vector<std::string> names{kConfigFile};
   if (checkpoint.files().size() > 1 || !directory.has(kWeightsFile)) {
-    names.emplace_back("model.safetensors.index.json");
+    names.emplace_back(kIndexFile);
   }
   names.insert(names.end(), copied.begin(), copied.end());
   for (const std::string& name : names) {

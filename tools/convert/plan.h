@@ -13,7 +13,8 @@
 // What becomes of the tensors and files of a model directory when another one is made of it.
 namespace linnet::tools {
 
-inline constexpr char kWeightsFile[] = "model.safetensors";
+using weights::kIndexFile;
+using weights::kWeightsFile;
 
 /// Our name of a rule's tensor: as transformers saves this architecture, the base model under its
 /// prefix where something stands on it.

@@ -132,12 +132,12 @@ TEST(QuantizedLinear, PlainIsTheSchemeOfTheGoldens) {
     const std::int64_t N = 37, K64 = kernels::padded_k(K);
     std::vector<float> w = normal(N * K, 8);
     std::fill(w.begin(), w.begin() + K, 0.0f);
-    std::vector<std::int8_t> q(w.size()), rows(w.size());
-    std::vector<float> scale(static_cast<std::size_t>(N)), row_scale(scale.size());
+    std::vector<std::int8_t> q(w.size());
+    std::vector<float> scale(static_cast<std::size_t>(N));
     quantize_channels_s8(q.data(), scale.data(), w.data(), N, K);
-    quantize_rows(threads, rows.data(), row_scale.data(), w.data(), N, K);
-    EXPECT_EQ(rows, q);
-    EXPECT_EQ(row_scale, scale);
+    const QuantizedRows rows = quantize_rows(threads, w.data(), N, K);
+    EXPECT_EQ(rows.q, q);
+    EXPECT_EQ(rows.scale, scale);
     const QuantizedLinear layer = quantize_linear(threads, w.data(), N, K, {});
     EXPECT_EQ(layer.scale, scale);
     for (std::int64_t n = 0; n < N; ++n) {
