@@ -59,8 +59,9 @@ def numbers_text(rows):
     text = ["## Generation\n\nThe first token of a prompt of so many (`prefill`), and tokens a second "
             "of all sequences behind it (`decode`):\nthe best round. Share: bytes of the weights that "
             "a step reads, at batch 1, of the linear reads\nof as many threads that were measured "
-            "beside it. MB: peak resident memory after prompts of 128 and 16 tokens and\n129 new ones, "
-            "one sequence. Load: from starting the process to its first token. Size: of the files.\n"]
+            "beside it. MB: the most memory resident in a process that loads\nthe model and "
+            "generates 129 tokens behind a prompt of 128, no more. Load: from starting the\nprocess to "
+            "its first token. Size: of the files.\n"]
     for title, group in groups_of(rows).items():
         cells = [c for c in table.GENERATIONS if any(c in row["cells"] for row in group)]
         head = ["backend", *cells, "share", "MB", "load s", "size MB"]

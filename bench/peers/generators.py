@@ -82,8 +82,7 @@ def generation(setup, model, threads):
                 workers[name].ask("generate", ids=[[1000]], tokens=1)
                 row["load_seconds"] = time.perf_counter() - workers[name].started
                 row.update(check(name, workers[name], wanted))
-                # So far: prompts of 128 and 16 tokens, 129 new ones, one sequence at a time.
-                row["peak_kb"] = workers[name].ask("about")["peak_kb"]
+                row["peak_kb"] = peak_kb(setup, model, name, threads, wanted)
             except WorkerFailed as failure:
                 row["error"] = str(failure)
         for cell in setup.generations:
@@ -95,6 +94,17 @@ def generation(setup, model, threads):
         for worker in workers.values():
             worker.close()
     return list(rows.values())
+
+
+def peak_kb(setup, model, name, threads, wanted):
+    """Most memory that was resident in a process of its own, which loads the model and answers the
+    prompt of 128 tokens with 129 new ones: no logits are written out there and nothing else runs."""
+    worker = start(setup, model, name, threads)
+    try:
+        worker.ask("generate", ids=wanted["prompt"], tokens=table.MEMORY_TOKENS)
+        return worker.ask("about")["peak_kb"]
+    finally:
+        worker.close()
 
 
 def probe(setup, threads):

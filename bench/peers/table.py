@@ -163,8 +163,9 @@ GENERATIONS = {
 
 # Weights that a step reads: all but the table of positions, of which it takes a row.
 STEP_WEIGHTS = {"gpt2": 124_439_808 - 1024 * 768}
-# Keys and values of 257 positions, the longest that is measured for memory, in FP32.
-CACHE_BYTES = 257 * 12 * 2 * 768 * 4
+# New tokens behind the prompt of 128 whose memory is measured, and keys and values of all, in FP32.
+MEMORY_TOKENS = 129
+CACHE_BYTES = (128 + MEMORY_TOKENS) * 12 * 2 * 768 * 4
 
 # Bytes of a weight, scales included.
 WEIGHT_BYTES = {"fp32": 4, "bf16": 2, "int8": 1, "int4": 0.5625}
