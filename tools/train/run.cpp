@@ -95,8 +95,11 @@ TrainResult TrainRun::steps_to_end(io::ShowProgress show, const cli::Log& log) {
   }
   const bool ended = is_last();
   if (saved != trainer_.steps()) {
-    const bool saves = !ended || options_.saving.strategy != Strategy::kNo;
-    saves ? static_cast<void>(save()) : trainer_.check_parameters();
+    if (!ended || options_.saving.strategy != Strategy::kNo) {
+      save();
+    } else {
+      trainer_.check_parameters();
+    }
   }
   const auto n = static_cast<double>(std::max<std::int64_t>(trainer_.steps(), 1));
   return {state_.loss_total / n, trainer_.steps(), 0, ended ? 0 : cli::interrupted()};
