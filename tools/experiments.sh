@@ -3,28 +3,31 @@
 # hyper-parameters of the same runs in PyTorch and score the result with linnet evaluate; gpt2_imdb
 # goes on with a small GPT-2 on the texts of IMDB; shakespeare trains one from nothing.
 #
-#   tools/experiments.sh [--output DIR] [--threads N] [--precision P] [--max-steps N] NAME...
+#   tools/experiments.sh [--output DIR] [--threads N] [--precision P] [--seed N] [--max-steps N]
+#                        NAME...
 #
 # Results go to DIR/NAME (default build/experiments); a run that was interrupted goes on when it is
-# started again. --precision bf16 multiplies in BF16; --max-steps ends every run early: to see that
-# all is in place. Needs the release build, the model in models/ (tools/get_minilm.sh) and the data
-# sets in the folder that LINNET_DATA names (default ../shared/data); some need python3.
+# started again. --precision bf16 multiplies in BF16; --seed (1; mrpc has its own three) gives another
+# run, which needs a DIR of its own; --max-steps ends every run early: to see that all is in place.
+# Needs the release build, the model in models/ (tools/get_minilm.sh) and the data sets in the folder
+# that LINNET_DATA names (default ../shared/data); some need python3.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 
 usage() {
-  sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,13s/^# \{0,1\}//p' "$0" >&2
   exit 2
 }
 
-output=build/experiments threads=() precision=() steps=() names=()
+output=build/experiments seed=1 threads=() precision=() steps=() names=()
 while [ $# -gt 0 ]; do
   case "$1" in
     --output) output=${2:?"--output needs a directory"}; shift ;;
     --threads) threads=(--threads "${2:?"--threads needs a number"}"); shift ;;
     --precision) precision=(--precision "${2:?"--precision needs fp32 or bf16"}"); shift ;;
+    --seed) seed=${2:?"--seed needs a number"}; shift ;;
     --max-steps) steps=(--max-steps "${2:?"--max-steps needs a number"}"); shift ;;
     sst2 | mrpc | squad2 | imdb | gpt2_imdb | shakespeare) names+=("$1") ;;
     *) usage ;;
@@ -46,7 +49,7 @@ train() {
   shift
   "$linnet" train --output-dir "$to" --resume --weight-decay 0.01 --warmup-ratio 0.06 \
     --per-device-train-batch-size 32 --logging-steps 100 --save-total-limit 2 \
-    --eval-strategy epoch --save-strategy epoch --seed 1 "${threads[@]}" "${precision[@]}" "$@" \
+    --eval-strategy epoch --save-strategy epoch --seed "$seed" "${threads[@]}" "${precision[@]}" "$@" \
     "${steps[@]}"
 }
 
