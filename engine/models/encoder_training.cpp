@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "engine/core/float_environment.h"
 #include "engine/models/training_parts.h"
 #include "engine/ops/activation_bwd.h"
 #include "engine/ops/add.h"
@@ -184,23 +183,15 @@ EncoderActivations::EncoderActivations(Layout& l, const EncoderDescription& mode
 EncoderTraining::EncoderTraining(const TrainableEncoder& encoder,
                                  const kernels::KernelTable& kernels, int threads,
                                  const TrainingSize& size)
-    : encoder_(encoder),
-      kernels_(kernels),
-      threads_(threads),
-      recompute_(size.recompute),
-      precision_(size.precision),
+    : ModelTraining(encoder, kernels, threads, size),
+      encoder_(encoder),
       activations_(encoder.description, size, kernels, threads),
       gradients_(encoder.description, encoder.tied) {
   if (size.teacher == WithTeacher::kYes &&
       encoder.description.head == HeadKind::kQuestionAnswering) {
     throw Error(ErrorCode::kUnsupported, "training: a teacher of spans is not supported");
   }
-  if (encoder.tied == TiedDecoder::kYes) {
-    tied_decoder_ = Block(encoder.parameters->word.rows * encoder.config().D *
-                          static_cast<std::int64_t>(sizeof(float)));
-  }
-  rows_.reserve(static_cast<std::size_t>(size.tokens));
-  labels_.reserve(static_cast<std::size_t>(size.tokens));
+  if (encoder.tied == TiedDecoder::kYes) tie(gradients_->word);
 }
 
 void EncoderTraining::forward(const Batch& batch, const TrainingPass& pass) {
@@ -268,32 +259,6 @@ void EncoderTraining::backward(const Batch& batch, const TrainingPass& pass) {
 Mat<float> EncoderTraining::last_hidden(std::int64_t T) const {
   const EncoderActivations& s = *activations_;
   return (s.layers.empty() ? s.x0 : s.layers.back().x2).slice_rows(0, T);
-}
-
-double EncoderTraining::loss(const Batch& batch, const TrainingPass& pass) {
-  const FloatEnvironment environment;
-  forward(batch, pass);
-  return head(batch, pass, Want::kLoss);
-}
-
-double EncoderTraining::accumulate(const Batch& batch, const TrainingPass& pass) {
-  const FloatEnvironment environment;
-  forward(batch, pass);
-  const double loss = head(batch, pass, Want::kGradients);
-  backward(batch, pass);
-  return loss;
-}
-
-void EncoderTraining::clear_gradients() {
-  clear(context(), gradients(), gradients_.bytes());
-  clear(context(), tied_decoder_.data(), tied_decoder_.bytes());
-}
-
-void EncoderTraining::join_gradients() {
-  if (tied_decoder_.data() == nullptr) return;
-  const Mat<float> word = gradients_->word;
-  add(context(), word,
-      {reinterpret_cast<float*>(tied_decoder_.data()), word.rows, word.cols, word.cols});
 }
 
 }  // namespace linnet

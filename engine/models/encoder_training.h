@@ -61,23 +61,12 @@ class EncoderTraining : public ModelTraining {
 
   std::int64_t activation_bytes() const override { return activations_.bytes(); }
 
-  double loss(const Batch& batch, const TrainingPass& pass) override;
-  double accumulate(const Batch& batch, const TrainingPass& pass) override;
-
-  void train_from(std::int64_t layer) override { lowest_ = layer; }
-  void clear_gradients() override;
-  /// The gradient of a tied decoder is one more chain, added to that of the word embeddings.
-  void join_gradients() override;
   float* gradients() override { return gradients_->word.data; }
 
-  Context context() override { return {kernels_, threads_, {}, precision_}; }
-  const TrainableEncoder& encoder() const { return encoder_; }
-
  private:
-  enum class Want { kLoss, kGradients };
-  void forward(const Batch& batch, const TrainingPass& pass);
-  void backward(const Batch& batch, const TrainingPass& pass);
-  double head(const Batch& batch, const TrainingPass& pass, Want want);
+  void forward(const Batch& batch, const TrainingPass& pass) override;
+  double head(const Batch& batch, const TrainingPass& pass, Want want) override;
+  void backward(const Batch& batch, const TrainingPass& pass) override;
   double sequence_head(const Batch& batch, const TrainingPass& pass, Want want);
   double token_head(const Batch& batch, const TrainingPass& pass, Want want);
   double vocabulary_head(const Batch& batch, const TrainingPass& pass, Want want);
@@ -85,15 +74,8 @@ class EncoderTraining : public ModelTraining {
   Mat<float> last_hidden(std::int64_t T) const;
 
   const TrainableEncoder& encoder_;
-  kernels::KernelTable kernels_;
-  Threads threads_;
-  Recompute recompute_;
-  Precision precision_;
   Placed<EncoderActivations> activations_;
   Placed<EncoderParameters> gradients_;
-  std::int64_t lowest_ = 0;                  // layer with gradients
-  Block tied_decoder_;                       // [V, D], empty unless tied
-  std::vector<std::int64_t> rows_, labels_;  // labelled tokens
 };
 
 }  // namespace linnet

@@ -193,12 +193,10 @@ double EncoderTraining::vocabulary_head(const Batch& batch, const TrainingPass& 
     rows_.push_back(t);
     labels_.push_back(label);
   }
-  double loss = 0;
-  const auto rows = static_cast<std::size_t>(activations_->chosen.rows);
-  for (std::size_t from = 0; from < rows_.size(); from += rows) {
-    loss += vocabulary_rows(from, std::min(rows, rows_.size() - from), pass, want);
-  }
-  return loss;
+  return sum_over_parts(rows_.size(), activations_->chosen.rows,
+                        [&](std::size_t from, std::size_t count) {
+                          return vocabulary_rows(from, count, pass, want);
+                        });
 }
 
 // logits [R, V] = LN(activation(x · Wᵀ + b)) · decoderᵀ + bias, for labelled tokens only.
@@ -233,9 +231,7 @@ double EncoderTraining::vocabulary_rows(std::size_t from, std::size_t count,
   if (want == Want::kLoss) return loss;
 
   Dense ddecoder = g.decoder;
-  if (tied_decoder_.data() != nullptr) {
-    ddecoder.weight.data = reinterpret_cast<float*>(tied_decoder_.data());
-  }
+  ddecoder.weight = head_gradient(g.decoder.weight);
   dense_bwd(ctx, {.dx = d_inner, .x = normed, .dy = logits}, w.decoder, ddecoder, packed);
   layer_norm_bwd(ctx, d_inner, d_inner, active, s.chosen_rows, w.transform_norm, g.transform_norm);
   activate_bwd(ctx, d_inner, d_inner, inner, c.activation);

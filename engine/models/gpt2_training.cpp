@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "engine/core/float_environment.h"
 #include "engine/models/training_parts.h"
 #include "engine/ops/activation_bwd.h"
 #include "engine/ops/add.h"
@@ -171,22 +170,14 @@ Gpt2Activations::Gpt2Activations(Layout& l, const TrainableGpt2& model, const Tr
 
 Gpt2Training::Gpt2Training(const TrainableGpt2& model, const kernels::KernelTable& kernels,
                            int threads, const TrainingSize& size)
-    : model_(model),
-      kernels_(kernels),
-      threads_(threads),
-      recompute_(size.recompute),
-      precision_(size.precision),
+    : ModelTraining(model, kernels, threads, size),
+      model_(model),
       activations_(model, size, kernels, threads),
       gradients_(model.config, model.head, model.tied) {
   if (size.teacher == WithTeacher::kYes) {
     throw Error(ErrorCode::kUnsupported, "training: a teacher of a gpt2 is not supported");
   }
-  if (model.head == HeadKind::kCausalLm && model.tied == TiedHead::kYes) {
-    tied_head_ = Block(model.config.vocab_size * model.config.n_embd *
-                       static_cast<std::int64_t>(sizeof(float)));
-  }
-  rows_.reserve(static_cast<std::size_t>(size.tokens));
-  labels_.reserve(static_cast<std::size_t>(size.tokens));
+  if (model.head == HeadKind::kCausalLm && model.tied == TiedHead::kYes) tie(gradients_->wte);
 }
 
 void Gpt2Training::forward(const Batch& batch, const TrainingPass& pass) {
@@ -228,31 +219,6 @@ void Gpt2Training::backward(const Batch& batch, const TrainingPass& pass) {
   dropout(ctx, d, batch, {pass.probabilities.embeddings, 0, kEmbeddings}, pass.dropout);
   embed_bwd(ctx, g.wte, batch.tokens, d);
   embed_bwd(ctx, g.wpe, batch.positions, d);
-}
-
-double Gpt2Training::loss(const Batch& batch, const TrainingPass& pass) {
-  const FloatEnvironment environment;
-  forward(batch, pass);
-  return head(batch, pass, Want::kLoss);
-}
-
-double Gpt2Training::accumulate(const Batch& batch, const TrainingPass& pass) {
-  const FloatEnvironment environment;
-  forward(batch, pass);
-  const double loss = head(batch, pass, Want::kGradients);
-  backward(batch, pass);
-  return loss;
-}
-
-void Gpt2Training::clear_gradients() {
-  clear(context(), gradients(), gradients_.bytes());
-  clear(context(), tied_head_.data(), tied_head_.bytes());
-}
-
-void Gpt2Training::join_gradients() {
-  if (tied_head_.data() == nullptr) return;
-  const Mat<float> wte = gradients_->wte;
-  add(context(), wte, {reinterpret_cast<float*>(tied_head_.data()), wte.rows, wte.cols, wte.cols});
 }
 
 }  // namespace linnet

@@ -51,37 +51,20 @@ class Gpt2Training : public ModelTraining {
 
   std::int64_t activation_bytes() const override { return activations_.bytes(); }
 
-  double loss(const Batch& batch, const TrainingPass& pass) override;
-  double accumulate(const Batch& batch, const TrainingPass& pass) override;
-
-  void train_from(std::int64_t layer) override { lowest_ = layer; }
-  void clear_gradients() override;
-  /// The gradient of a tied lm_head is one more chain, added to that of wte.
-  void join_gradients() override;
   float* gradients() override { return gradients_->wte.data; }
 
-  Context context() override { return {kernels_, threads_, {}, precision_}; }
-
  private:
-  enum class Want { kLoss, kGradients };
-  void forward(const Batch& batch, const TrainingPass& pass);
-  void backward(const Batch& batch, const TrainingPass& pass);
-  double head(const Batch& batch, const TrainingPass& pass, Want want);
+  void forward(const Batch& batch, const TrainingPass& pass) override;
+  double head(const Batch& batch, const TrainingPass& pass, Want want) override;
+  void backward(const Batch& batch, const TrainingPass& pass) override;
   double sequence_head(const Batch& batch, const TrainingPass& pass, Want want);
   double token_head(const Batch& batch, const TrainingPass& pass, Want want);
   double language_model(const Batch& batch, const TrainingPass& pass, Want want);
   double vocabulary_rows(std::size_t from, std::size_t count, const TrainingPass& pass, Want want);
 
   const TrainableGpt2& model_;
-  kernels::KernelTable kernels_;
-  Threads threads_;
-  Recompute recompute_;
-  Precision precision_;
   Placed<Gpt2Activations> activations_;
   Placed<Gpt2Parameters> gradients_;
-  std::int64_t lowest_ = 0;                  // layer with gradients
-  Block tied_head_;                          // [V, E], empty unless tied
-  std::vector<std::int64_t> rows_, labels_;  // of the head: tokens, and what they predict
 };
 
 }  // namespace linnet

@@ -81,12 +81,10 @@ double Gpt2Training::language_model(const Batch& batch, const TrainingPass& pass
       labels_.push_back(label);
     }
   }
-  double loss = 0;
-  const auto rows = static_cast<std::size_t>(activations_->chosen.rows);
-  for (std::size_t from = 0; from < rows_.size(); from += rows) {
-    loss += vocabulary_rows(from, std::min(rows, rows_.size() - from), pass, want);
-  }
-  return loss;
+  return sum_over_parts(rows_.size(), activations_->chosen.rows,
+                        [&](std::size_t from, std::size_t count) {
+                          return vocabulary_rows(from, count, pass, want);
+                        });
 }
 
 // logits [R, V] = x · lm_headᵀ, for the tokens that predict a label only.
@@ -101,7 +99,7 @@ double Gpt2Training::vocabulary_rows(std::size_t from, std::size_t count, const 
   const auto labels = std::span<const std::int64_t>(labels_).subspan(from, count);
   const Dense& w = model_.parameters->head;
   Dense g = gradients_->head;
-  if (tied_head_.data() != nullptr) g.weight.data = reinterpret_cast<float*>(tied_head_.data());
+  g.weight = head_gradient(g.weight);
 
   gather(chosen, s.hidden, rows);                // chosen [R, E]
   dense(ctx, logits, chosen, w, s.packed.data);  // logits [R, V]

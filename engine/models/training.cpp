@@ -1,5 +1,8 @@
 #include "engine/models/training.h"
 
+#include "engine/core/float_environment.h"
+#include "engine/models/training_parts.h"
+#include "engine/ops/add.h"
 #include "weights/base/error.h"
 
 namespace linnet {
@@ -113,6 +116,50 @@ float read_probability(json::Value config, const char* key, double otherwise) {
                                         std::to_string(p) + ", expected 0 to below 1");
   }
   return static_cast<float>(p);
+}
+
+ModelTraining::ModelTraining(const TrainableModel& model, const kernels::KernelTable& kernels,
+                             int threads, const TrainingSize& size)
+    : recompute_(size.recompute),
+      kernels_(kernels),
+      threads_(threads),
+      precision_(size.precision),
+      gradient_bytes_(model.bytes()) {
+  rows_.reserve(static_cast<std::size_t>(size.tokens));
+  labels_.reserve(static_cast<std::size_t>(size.tokens));
+}
+
+double ModelTraining::loss(const Batch& batch, const TrainingPass& pass) {
+  const FloatEnvironment environment;
+  forward(batch, pass);
+  return head(batch, pass, Want::kLoss);
+}
+
+double ModelTraining::accumulate(const Batch& batch, const TrainingPass& pass) {
+  const FloatEnvironment environment;
+  forward(batch, pass);
+  const double loss = head(batch, pass, Want::kGradients);
+  backward(batch, pass);
+  return loss;
+}
+
+void ModelTraining::tie(Mat<float> embeddings_gradient) {
+  tied_ = embeddings_gradient;
+  tied_product_ = Block(tied_.rows * tied_.cols * static_cast<std::int64_t>(sizeof(float)));
+}
+
+Mat<float> ModelTraining::head_gradient(Mat<float> otherwise) const {
+  if (tied_.data == nullptr) return otherwise;
+  return {reinterpret_cast<float*>(tied_product_.data()), tied_.rows, tied_.cols, tied_.cols};
+}
+
+void ModelTraining::clear_gradients() {
+  clear(context(), gradients(), gradient_bytes_);
+  clear(context(), tied_product_.data(), tied_product_.bytes());
+}
+
+void ModelTraining::join_gradients() {
+  if (tied_.data != nullptr) add(context(), tied_, head_gradient(tied_));
 }
 
 std::int64_t NamedParameter::elements() const {

@@ -9,6 +9,7 @@
 #include "engine/core/batch.h"
 #include "engine/core/context.h"
 #include "engine/core/function_ref.h"
+#include "engine/core/memory.h"
 #include "engine/models/common_config.h"
 #include "engine/ops/dropout.h"
 #include "engine/ops/losses.h"
@@ -91,32 +92,7 @@ struct TrainingPass {
   Teacher teacher{};  // of a training whose size says so
 };
 
-/// Computes losses and gradients of one model, one batch at a time. Gradients continue as chains
-/// over the tokens: several batches give the bytes of one.
-class ModelTraining {
- public:
-  virtual ~ModelTraining() = default;
-
-  /// Bytes that the activations take.
-  virtual std::int64_t activation_bytes() const = 0;
-
-  /// The batch's part of the loss, computed forward only.
-  virtual double loss(const Batch& batch, const TrainingPass& pass) = 0;
-  /// The same, and gradients added to those that are there.
-  virtual double accumulate(const Batch& batch, const TrainingPass& pass) = 0;
-
-  /// The layers below this one, counted as in NamedParameter, get no gradient.
-  virtual void train_from(std::int64_t layer) = 0;
-
-  /// Sets all gradients to 0.
-  virtual void clear_gradients() = 0;
-  /// Adds what has been kept apart: call once after the last batch of a step.
-  virtual void join_gradients() = 0;
-  /// In the layout of the model's parameters.
-  virtual float* gradients() = 0;
-
-  virtual Context context() = 0;
-};
+class ModelTraining;
 
 /// One tensor of a checkpoint, and where it is among the parameters.
 struct NamedParameter {
@@ -161,6 +137,64 @@ class TrainableModel {
   TrainableModel() = default;
   TrainableModel(TrainableModel&&) = default;
   TrainableModel& operator=(TrainableModel&&) = default;
+};
+
+/// Computes losses and gradients of one model, one batch at a time. Gradients continue as chains
+/// over the tokens: several batches give the bytes of one.
+class ModelTraining {
+ public:
+  virtual ~ModelTraining() = default;
+
+  /// Bytes that the activations take.
+  virtual std::int64_t activation_bytes() const = 0;
+
+  /// The batch's part of the loss, computed forward only.
+  double loss(const Batch& batch, const TrainingPass& pass);
+  /// The same, and gradients added to those that are there.
+  double accumulate(const Batch& batch, const TrainingPass& pass);
+
+  /// The layers below this one, counted as in NamedParameter, get no gradient.
+  void train_from(std::int64_t layer) { lowest_ = layer; }
+
+  /// Sets all gradients to 0.
+  void clear_gradients();
+  /// Adds what has been kept apart: call once after the last batch of a step.
+  void join_gradients();
+  /// In the layout of the model's parameters.
+  virtual float* gradients() = 0;
+
+  Context context() { return {kernels_, threads_, {}, precision_}; }
+
+ protected:
+  enum class Want { kLoss, kGradients };
+
+  /// The model must outlive it.
+  ModelTraining(const TrainableModel& model, const kernels::KernelTable& kernels, int threads,
+                const TrainingSize& size);
+
+  virtual void forward(const Batch& batch, const TrainingPass& pass) = 0;
+  /// The loss of what forward() left, and with kGradients those of the head and of the last hidden
+  /// states, from which backward() goes on.
+  virtual double head(const Batch& batch, const TrainingPass& pass, Want want) = 0;
+  virtual void backward(const Batch& batch, const TrainingPass& pass) = 0;
+
+  /// For a head that multiplies by the word embeddings [V, D]: its product's gradient is a chain of
+  /// its own, kept apart from that of the embeddings and added by join_gradients().
+  void tie(Mat<float> embeddings_gradient);
+  /// Where the gradient of the head's matrix is summed up: `otherwise` unless tie() was called.
+  Mat<float> head_gradient(Mat<float> otherwise) const;
+
+  Recompute recompute_;
+  std::int64_t lowest_ = 0;                  // layer with gradients
+  std::vector<std::int64_t> rows_, labels_;  // of a head over tokens: those that count
+
+ private:
+  kernels::KernelTable kernels_;
+  Threads threads_;
+  Precision precision_;
+  std::int64_t gradient_bytes_;
+  Mat<float> tied_{};  // in gradients(); no data unless tied
+  Block tied_product_;
 };
 
 /// What is done about tensors of the head, the pooler included, that a checkpoint does not have.

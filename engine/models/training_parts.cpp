@@ -34,6 +34,14 @@ void scatter(Mat<float> d, Mat<const float> chosen, std::span<const std::int64_t
   }
 }
 
+double sum_over_parts(std::size_t n, std::int64_t most,
+                      FunctionRef<double(std::size_t, std::size_t)> part) {
+  const auto step = static_cast<std::size_t>(most);
+  double sum = 0;
+  for (std::size_t from = 0; from < n; from += step) sum += part(from, std::min(step, n - from));
+  return sum;
+}
+
 Mat<float> into_branch(const Context& ctx, Mat<float> d, Mat<float> dropped, const Batch& batch,
                        const DropoutSite& site, const DropoutStep& step) {
   if (site.probability == 0) return d;

@@ -40,6 +40,10 @@ void clear(const Context& ctx, void* to, std::int64_t bytes);
 void gather(Mat<float> chosen, Mat<const float> x, std::span<const std::int64_t> rows);
 void scatter(Mat<float> d, Mat<const float> chosen, std::span<const std::int64_t> rows);
 
+/// Σ part(first, count) over parts of at most `most` of `n` rows, in their order.
+double sum_over_parts(std::size_t n, std::int64_t most,
+                      FunctionRef<double(std::size_t, std::size_t)> part);
+
 /// The gradient that goes into a branch y + dropout(branch): that of the sum, d [T, D], dropped as
 /// the branch was; in `dropped` where there is dropout.
 Mat<float> into_branch(const Context& ctx, Mat<float> d, Mat<float> dropped, const Batch& batch,
