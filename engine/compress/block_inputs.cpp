@@ -13,18 +13,12 @@
 namespace linnet::compress {
 namespace {
 
-std::int64_t longest(const Batch& batch) {
-  std::int64_t length = 0;
-  for (std::int64_t b = 0; b < batch.B(); ++b) length = std::max(length, batch.length(b));
-  return length;
-}
-
 const Batch& checked(const EncoderModel& model, const Batch& batch) {
   const EncoderConfig& c = model.config;
   check(batch, {c.vocab_size, c.positions, c.token_types});
-  if (longest(batch) > c.positions) {
+  if (batch.longest() > c.positions) {
     throw Error(ErrorCode::kInvalidArgument,
-                "batch: a sequence has " + std::to_string(longest(batch)) +
+                "batch: a sequence has " + std::to_string(batch.longest()) +
                     " tokens, expected at most " + std::to_string(c.positions));
   }
   return batch;
@@ -42,7 +36,7 @@ BlockByBlock::Buffers::Buffers(Layout& layout, const EncoderModel& model, Attent
   middle = layout.mat(T, c.D);
   attended = layout.mat(T, A);
   const std::int64_t floats =
-      attention_scratch_floats(model.kernels, {1, c.head_width, kind}, threads, longest(batch));
+      attention_scratch_floats(model.kernels, {1, c.head_width, kind}, threads, batch.longest());
   attention = layout.mat(1, floats);
   linear.bytes = linear_scratch_bytes(LinearKind::kInt8, threads, T, std::max({c.D, A, c.F}));
   linear.data = layout.mat<std::byte>(1, linear.bytes).data;

@@ -1,5 +1,6 @@
 #include "engine/core/batch.h"
 
+#include <algorithm>
 #include <string>
 
 #include "weights/base/error.h"
@@ -21,6 +22,12 @@ void check_ids(std::span<const std::int32_t> ids, std::int64_t rows, const char*
 }
 
 }  // namespace
+
+std::int64_t Batch::longest() const {
+  std::int64_t longest = 0;
+  for (std::int64_t b = 0; b < B(); ++b) longest = std::max(longest, length(b));
+  return longest;
+}
 
 void check(const Batch& batch, const BatchLimits& limits) {
   if (batch.starts.empty() || batch.starts.front() != 0 || batch.starts.back() != batch.T()) {

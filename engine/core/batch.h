@@ -17,6 +17,7 @@ struct Batch {
   std::int64_t length(std::int64_t b) const {
     return starts[static_cast<std::size_t>(b) + 1] - starts[static_cast<std::size_t>(b)];
   }
+  std::int64_t longest() const;  // the greatest length
 };
 
 /// How many rows each embedding table has.

@@ -101,6 +101,14 @@ double log(double x) {
   return std::fma(n, kLn2High, d + std::fma(n, kLn2Low, tail));
 }
 
+double power(double x, std::int64_t n) {
+  double p = 1;
+  for (; n > 0; n /= 2, x *= x) {
+    if (n % 2 == 1) p *= x;
+  }
+  return p;
+}
+
 double sigmoid(double x) {
   if (x >= 0) return 1 / (1 + exp(-x));
   const double e = exp(x);

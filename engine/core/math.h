@@ -17,6 +17,9 @@ double log(double x);
 double sin(double x);
 double cos(double x);
 
+/// x^n for n >= 0, by squaring.
+double power(double x, std::int64_t n);
+
 /// 1 / (1 + e^-x), without overflow for any x.
 double sigmoid(double x);
 

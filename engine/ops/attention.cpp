@@ -17,12 +17,6 @@ std::int64_t scratch_of_one(const kernels::KernelTable& kernels, const Attention
   return (floats(longest, of.head_width) + kScratchAlign - 1) / kScratchAlign * kScratchAlign;
 }
 
-std::int64_t longest_of(const Batch& batch) {
-  std::int64_t longest = 0;
-  for (std::int64_t b = 0; b < batch.B(); ++b) longest = std::max(longest, batch.length(b));
-  return longest;
-}
-
 // One item is one head of one sequence, or of a part of its queries where heads are few.
 struct Items {
   std::int64_t heads, parts, all;
@@ -81,7 +75,7 @@ void attention(const Context& ctx, Mat<float> y, Mat<const float> qkv, const Att
   const std::int64_t A = y.cols;
   LINNET_ASSERT(A == of.heads * of.head_width && qkv.cols == 3 * A);
   LINNET_ASSERT(qkv.rows == batch.T() && y.rows == batch.T());
-  const std::int64_t longest = longest_of(batch), mine = scratch_of_one(ctx.kernels, of, longest);
+  const std::int64_t longest = batch.longest(), mine = scratch_of_one(ctx.kernels, of, longest);
   const std::int64_t threads = ctx.threads.count();
   const Items items(of, batch, threads);
 

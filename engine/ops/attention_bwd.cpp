@@ -47,12 +47,6 @@ std::int64_t scratch_of_one(const kernels::KernelTable& kernels, Sees sees, std:
   return 3 * aligned(rows_at_a_time(sees, longest) * longest) + packed_floats(kernels, longest, d);
 }
 
-std::int64_t longest_of(const Batch& batch) {
-  std::int64_t longest = 0;
-  for (std::int64_t b = 0; b < batch.B(); ++b) longest = std::max(longest, batch.length(b));
-  return longest;
-}
-
 // Queries [begin, end) of one head of one sequence of L tokens, and the keys that any of them sees.
 struct Queries {
   std::int64_t head, L, begin, end, keys;
@@ -170,7 +164,7 @@ template <class F>
 void for_each_rows(const Context& ctx, const Batch& batch, const Form& form, std::int64_t d,
                    float* scratch, const F& f) {
   const std::int64_t items = batch.B() * form.heads;
-  const std::int64_t longest = longest_of(batch);
+  const std::int64_t longest = batch.longest();
   const std::int64_t mine = scratch_of_one(ctx.kernels, form.sees, longest, d);
   std::atomic<std::int64_t> next{0};
   const auto work = [&](std::int64_t, std::int64_t, int thread) {

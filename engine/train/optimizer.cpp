@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/core/float_environment.h"
+#include "engine/core/math.h"
 #include "weights/base/error.h"
 #include "weights/base/text.h"
 
@@ -14,15 +15,6 @@ constexpr std::int64_t kGrain = 1 << 15;  // elements of one thread
 
 float* floats(const Block& block) { return reinterpret_cast<float*>(block.data()); }
 
-/// x^n by squaring: the same bits everywhere.
-double power_of(double x, std::int64_t n) {
-  double p = 1;
-  for (; n > 0; n /= 2, x *= x) {
-    if (n % 2 == 1) p *= x;
-  }
-  return p;
-}
-
 std::int64_t rows_of(const NamedParameter& p) { return p.shape.size() > 1 ? p.shape[0] : 1; }
 
 }  // namespace
@@ -32,7 +24,7 @@ std::vector<double> layer_rates(const TrainableModel& model, const LayerOptions&
   const std::int64_t head = model.layers() + 1;
   std::vector<double> rates;
   for (const NamedParameter& p : model.tensors) {
-    rates.push_back(p.layer < options.frozen ? 0 : power_of(options.rate_decay, head - p.layer));
+    rates.push_back(p.layer < options.frozen ? 0 : math::power(options.rate_decay, head - p.layer));
   }
   return rates;
 }
@@ -107,9 +99,9 @@ double Optimizer::step(const Context& ctx, const float* gradients, double learni
       a.one_minus_beta1 = static_cast<float>(1 - options_.beta1);
       a.beta2 = static_cast<float>(options_.beta2);
       a.one_minus_beta2 = static_cast<float>(1 - options_.beta2);
-      a.root_correction2 = static_cast<float>(std::sqrt(1 - power_of(options_.beta2, steps_)));
+      a.root_correction2 = static_cast<float>(std::sqrt(1 - math::power(options_.beta2, steps_)));
       a.eps = static_cast<float>(options_.epsilon);
-      a.step = static_cast<float>(-tensor_rate / (1 - power_of(options_.beta1, steps_)));
+      a.step = static_cast<float>(-tensor_rate / (1 - math::power(options_.beta1, steps_)));
       slice(a, [&](kernels::AdamwF32Args& mine, std::int64_t at) {
         mine.m = floats(first_) + at;
         mine.v = floats(second_) + at;

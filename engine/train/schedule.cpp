@@ -11,12 +11,6 @@ double ratio(std::int64_t part, std::int64_t whole) {
   return static_cast<double>(part) / static_cast<double>(std::max<std::int64_t>(whole, 1));
 }
 
-double power_of(double x, std::int64_t n) {
-  double p = 1;
-  for (; n > 0; --n) p *= x;
-  return p;
-}
-
 }  // namespace
 
 std::optional<ScheduleKind> schedule_of(std::string_view name) {
@@ -39,7 +33,7 @@ double Schedule::factor(std::int64_t step) const {
       return std::max(0.0, 0.5 * (1 + math::cos(kPi * ratio(step - warmup, total - warmup))));
     case ScheduleKind::kPolynomial:
       if (step > total) return end;
-      return (1 - end) * power_of(1 - ratio(step - warmup, total - warmup), power) + end;
+      return (1 - end) * math::power(1 - ratio(step - warmup, total - warmup), power) + end;
     case ScheduleKind::kConstant:
     case ScheduleKind::kConstantWithWarmup:
       break;

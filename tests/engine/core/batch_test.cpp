@@ -26,6 +26,7 @@ TEST(Batch, AcceptsWhatFits) {
   EXPECT_EQ(p.batch().B(), 2);
   EXPECT_EQ(p.batch().T(), 3);
   EXPECT_EQ(p.batch().length(0), 2);
+  EXPECT_EQ(p.batch().longest(), 2);
 }
 
 TEST(Batch, RefusesEachBrokenRule) {

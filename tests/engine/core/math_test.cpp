@@ -75,6 +75,12 @@ TEST(Math, SineAndCosine) {
   EXPECT_EQ(math::cos(0), 1);
 }
 
+TEST(Math, Power) {
+  EXPECT_EQ(math::power(0.5, 0), 1);
+  EXPECT_EQ(math::power(-3, 5), -243);
+  EXPECT_NEAR(math::power(0.999, 1000), std::pow(0.999, 1000), 1000 * kEps);
+}
+
 TEST(Math, SigmoidNeverOverflows) {
   EXPECT_EQ(math::sigmoid(0), 0.5);
   EXPECT_EQ(math::sigmoid(1e300), 1);
