@@ -1,36 +1,23 @@
 #include "engine/ops/embedding.h"
 
-#include <algorithm>
-#include <cstring>
+#include "engine/ops/packed_rows.h"
 
 namespace linnet {
 namespace {
 
-// Row n of packed weights [N, K] as floats times its scale, padded_k(K) of them: kernels::PackS8Fn.
-void unpack_row(float* to, const Linear& w, std::int64_t n) {
-  const std::int64_t first = n / kernels::kPanelS8 * kernels::kPanelS8;
-  const std::int64_t pitch = std::min(kernels::kPanelS8, (w.N - first + 15) / 16 * 16);
-  const std::byte* panel = w.packed + first * kernels::column_bytes_s8(w.K) + 4 * pitch;
-  for (std::int64_t k = 0; k < kernels::padded_k(w.K); k += 4) {
-    std::int8_t q[4];
-    std::memcpy(q, panel + k * pitch + 4 * (n - first), 4);
-    for (std::int64_t j = 0; j < 4; ++j) to[k + j] = static_cast<float>(q[j]) * w.scale[n];
+// Row n of packed weights [N, K] as floats times its scale, padded_k(K) of them. `bytes` is scratch
+// for twice as many.
+void unpack_row(float* to, const Linear& w, std::int64_t n, std::int8_t* bytes) {
+  const std::int64_t K64 = kernels::padded_k(w.K);
+  if (w.kind != LinearKind::kInt4) {
+    unpack_row_s8(bytes, w.packed, n, w.N, w.K);
+    for (std::int64_t k = 0; k < K64; ++k) to[k] = static_cast<float>(bytes[k]) * w.scale[n];
+    return;
   }
-}
-
-// The same of weights of 4 bits: kernels::PackS4Fn.
-void unpack_row_of_4_bits(float* to, const Linear& w, std::int64_t n) {
-  const std::int64_t first = n / kernels::kPanelS4 * kernels::kPanelS4, column = n - first;
-  const std::int64_t pitch = w.N - first > 16 ? 32 : 16;
-  const std::byte* both = w.packed + first * kernels::column_bytes_s4(w.K);  // of two groups
-  for (std::int64_t k = 0; k < kernels::padded_k(w.K); k += 64, both += 34 * pitch) {
-    for (std::int64_t i = 0; i < 64; ++i) {
-      const auto byte =
-          std::to_integer<std::int32_t>(both[2 * pitch + (i / 8 * pitch + column) * 4 + i % 4]);
-      const std::int32_t q = (i % 8 < 4 ? byte & 15 : byte >> 4) - 8;
-      const auto t = static_cast<std::int8_t>(both[i / kernels::kGroupS4 * pitch + column]);
-      to[k + i] = static_cast<float>(t * q) * w.scale[n];
-    }
+  std::int8_t* const t = bytes + K64;
+  unpack_row_s4(bytes, t, w.packed, n, w.N, w.K);
+  for (std::int64_t k = 0; k < K64; ++k) {
+    to[k] = static_cast<float>(t[k / kernels::kGroupS4] * bytes[k]) * w.scale[n];
   }
 }
 
@@ -38,8 +25,7 @@ void unpack_row_of_4_bits(float* to, const Linear& w, std::int64_t n) {
 void embed_packed(const Context& ctx, const Linear& words, kernels::EmbedRowsArgs a, float* room) {
   constexpr std::int32_t kFirst = 0;
   const std::int64_t K64 = kernels::padded_k(words.K);
-  const auto unpack = words.kind == LinearKind::kInt4 ? unpack_row_of_4_bits : unpack_row;
-  unpack(room, words, *a.tokens);
+  unpack_row(room, words, *a.tokens, reinterpret_cast<std::int8_t*>(room + K64));
   a.word = room;
   if (words.transform.any()) {
     kernels::TransformRowsF32Args turn;

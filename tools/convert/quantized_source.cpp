@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "engine/models/pack_linear.h"
+#include "engine/ops/packed_rows.h"
 #include "weights/base/error.h"
 #include "weights/base/text.h"
 #include "weights/number_formats.h"
@@ -33,34 +34,6 @@ std::vector<float> stored_floats(const TensorView& tensor, std::int64_t first, s
   return values;
 }
 
-// Row n of packed weights: the inverse of kernels::PackS8Fn.
-void unpack_row(std::int8_t* to, const TensorView& packed, std::int64_t n, std::int64_t N,
-                std::int64_t K64) {
-  const std::int64_t first = n / kernels::kPanelS8 * kernels::kPanelS8;
-  const std::int64_t pitch = std::min(kernels::kPanelS8, (N - first + 15) / 16 * 16);
-  const std::byte* panel = packed.bytes.data() + first * kernels::column_bytes_s8(K64);
-  for (std::int64_t k = 0; k < K64; k += 4) {
-    std::memcpy(to + k, panel + 4 * pitch + (k / 4 * pitch + n - first) * 4, 4);
-  }
-}
-
-// The same of weights of 4 bits, with the scales of the groups: the inverse of kernels::PackS4Fn.
-void unpack_row_of_4_bits(std::int8_t* to, std::int8_t* t, const TensorView& packed, std::int64_t n,
-                          std::int64_t N, std::int64_t K64) {
-  const std::int64_t first = n / kernels::kPanelS4 * kernels::kPanelS4, column = n - first;
-  const std::int64_t pitch = N - first > 16 ? 32 : 16;
-  const std::byte* both = packed.bytes.data() + first * kernels::column_bytes_s4(K64);
-  for (std::int64_t k = 0; k < K64; k += 64, both += 34 * pitch) {
-    *t++ = static_cast<std::int8_t>(both[column]);
-    *t++ = static_cast<std::int8_t>(both[pitch + column]);
-    for (std::int64_t i = 0; i < 64; ++i) {
-      const auto byte =
-          std::to_integer<std::int32_t>(both[2 * pitch + (i / 8 * pitch + column) * 4 + i % 4]);
-      to[k + i] = static_cast<std::int8_t>((i % 8 < 4 ? byte & 15 : byte >> 4) - 8);
-    }
-  }
-}
-
 // Some rows of the layer.
 compress::QuantizedLinear rows(const QuantizedSource& source, std::int64_t first, std::int64_t n) {
   const weights::ManifestLayer& layer = source.layer;
@@ -71,18 +44,17 @@ compress::QuantizedLinear rows(const QuantizedSource& source, std::int64_t first
   part.scale = stored_floats(*source.scale, first, n);
   if (source.factors != nullptr) part.recipe.r = stored_floats(*source.factors, 0, layer.K);
   part.q.resize(static_cast<std::size_t>(n * part.ldq()));
+  const std::byte* packed = source.weight->bytes.data();
   const bool four = layer.format == weights::LayerFormat::kPacked4;
   if (four) part.t.resize(static_cast<std::size_t>(n * part.groups()));
   for (std::int64_t i = 0; i < n; ++i) {
     std::int8_t* to = part.q.data() + i * part.ldq();
     if (layer.format == weights::LayerFormat::kRows) {
-      std::memcpy(to, source.weight->bytes.data() + (first + i) * layer.K,
-                  static_cast<std::size_t>(layer.K));
+      std::memcpy(to, packed + (first + i) * layer.K, static_cast<std::size_t>(layer.K));
     } else if (four) {
-      unpack_row_of_4_bits(to, part.t.data() + i * part.groups(), *source.weight, first + i,
-                           layer.N, part.ldq());
+      unpack_row_s4(to, part.t.data() + i * part.groups(), packed, first + i, layer.N, layer.K);
     } else {
-      unpack_row(to, *source.weight, first + i, layer.N, part.ldq());
+      unpack_row_s8(to, packed, first + i, layer.N, layer.K);
     }
   }
   return part;
