@@ -1,7 +1,10 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <span>
 #include <string_view>
@@ -25,6 +28,15 @@ struct Option {
   bool required = false;
   bool repeatable = false;  // each occurrence adds a value; otherwise the last one counts
 };
+
+/// The options of several lists, one list after the other.
+template <std::size_t... N>
+constexpr auto joined(const Option* const (&... lists)[N]) {
+  std::array<const Option*, (N + ...)> all{};
+  auto end = all.begin();
+  ((end = std::copy(std::begin(lists), std::end(lists), end)), ...);
+  return all;
+}
 
 class Arguments;
 struct Console;

@@ -32,14 +32,11 @@ constexpr Option kFunction{
         "once or a single one, else softmax.",
     .choices = "softmax|sigmoid|none"};
 
-constexpr const Option* kOptions[] = {
-    &kClassifier,     &kInput,        &kInputFormat,    &kTextColumn,
-    &kTextPairColumn, &kMaxLineBytes, &kTopK,           &kFunction,
-    &kMaxLength,      &kNoTruncate,   &kOutput,         &kForce,
-    &tools::kFormat,  &kJson,         &kInvalidUtf8,    &kNoParseSpecial,
-    &kThreads,        &kIsa,          &kPrecision,      &kBackend,
-    &kWeights,        &kMlock,        &kFollowSymlinks, &kNoFollowSymlinks,
-    &kNoProgress};
+constexpr auto kOptions =
+    cli::joined({&kClassifier, &kInput, &kInputFormat, &kTextColumn, &kTextPairColumn,
+                 &kMaxLineBytes, &kTopK, &kFunction, &kMaxLength, &kNoTruncate, &kOutput, &kForce,
+                 &tools::kFormat, &kJson, &kInvalidUtf8, &kNoParseSpecial, &kNoProgress},
+                kModelOptions);
 
 ClassifyOptions classify_options(const cli::Arguments& args) {
   ClassifyOptions options;

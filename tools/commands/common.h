@@ -128,6 +128,11 @@ inline constexpr Option kMlock{
     .help = "Keep the model in memory: its pages are read now and never given back."};
 inline constexpr Option kNoProgress{.name = "no-progress", .help = "Show no progress."};
 
+/// Those of every command that computes with a model.
+inline constexpr const Option* kModelOptions[] = {
+    &kThreads, &kIsa,   &kPrecision,      &kBackend,
+    &kWeights, &kMlock, &kFollowSymlinks, &kNoFollowSymlinks};
+
 /// kFollowSymlinks and kNoFollowSymlinks.
 weights::OpenOptions open_options(const cli::Arguments& args);
 /// kOutput and kForce.

@@ -47,33 +47,11 @@ constexpr Option kCalibrationFile{
         "Texts whose vectors give the range of each dimension for int8; by default the range is "
         "that of the input itself. Vectors are comparable when their ranges are the same."};
 
-constexpr const Option* kOptions[] = {&kModel,
-                                      &kInput,
-                                      &kInputFormat,
-                                      &kTextColumn,
-                                      &kMaxLineBytes,
-                                      &kOutput,
-                                      &kForce,
-                                      &kFormat,
-                                      &kJson,
-                                      &kDimensions,
-                                      &kOutputPrecision,
-                                      &kCalibrationFile,
-                                      &kPrompt,
-                                      &kPromptName,
-                                      &kMaxLength,
-                                      &kNoTruncate,
-                                      &kInvalidUtf8,
-                                      &kNoParseSpecial,
-                                      &kThreads,
-                                      &kIsa,
-                                      &kPrecision,
-                                      &kBackend,
-                                      &kWeights,
-                                      &kMlock,
-                                      &kFollowSymlinks,
-                                      &kNoFollowSymlinks,
-                                      &kNoProgress};
+constexpr auto kOptions = cli::joined(
+    {&kModel, &kInput, &kInputFormat, &kTextColumn, &kMaxLineBytes, &kOutput, &kForce, &kFormat,
+     &kJson, &kDimensions, &kOutputPrecision, &kCalibrationFile, &kPrompt, &kPromptName,
+     &kMaxLength, &kNoTruncate, &kInvalidUtf8, &kNoParseSpecial, &kNoProgress},
+    kModelOptions);
 
 // Texts that are embedded together: enough to fill the threads, few enough to stay small.
 constexpr std::size_t kChunkRows = 4096;

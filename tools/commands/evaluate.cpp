@@ -63,14 +63,12 @@ constexpr Option kNBestSize{.name = "n-best-size",
                             .low = 1,
                             .high = 10'000};
 
-constexpr const Option* kOptions[] = {
-    &kTask,          &kFile,           &kPredictions,      &kEvaluatedModel,
-    &kTextColumn,    &kTextPairColumn, &kLabelColumn,      &kMaxLength,
-    &kNoTruncate,    &kMaxSeqLen,      &kDocStride,        &kMaxAnswerLen,
-    &kNullThreshold, &kNBestSize,      &kOutput,           &kForce,
-    &kJson,          &kInvalidUtf8,    &kNoParseSpecial,   &kThreads,
-    &kIsa,           &kPrecision,      &kBackend,          &kWeights,
-    &kMlock,         &kFollowSymlinks, &kNoFollowSymlinks, &kNoProgress};
+constexpr auto kOptions =
+    cli::joined({&kTask,           &kFile,         &kPredictions,   &kEvaluatedModel, &kTextColumn,
+                 &kTextPairColumn, &kLabelColumn,  &kMaxLength,     &kNoTruncate,     &kMaxSeqLen,
+                 &kDocStride,      &kMaxAnswerLen, &kNullThreshold, &kNBestSize,      &kOutput,
+                 &kForce,          &kJson,         &kInvalidUtf8,   &kNoParseSpecial, &kNoProgress},
+                kModelOptions);
 
 tools::Scores score_predictions(const cli::Arguments& args) {
   const std::optional<std::string> predictions = args.maybe(kPredictions);

@@ -26,18 +26,10 @@ constexpr Option kTargets{.name = "targets",
 constexpr Option kTruncate{.name = "truncate",
                            .help = "Cut the end of a text that is too long; by default an error."};
 
-constexpr const Option* kOptions[] = {&kModel,          &kInput,
-                                      &kInputFormat,    &kTextColumn,
-                                      &kMaxLineBytes,   &kTopK,
-                                      &kTargets,        &kMaxLength,
-                                      &kTruncate,       &kOutput,
-                                      &kForce,          &tools::kFormat,
-                                      &kJson,           &kInvalidUtf8,
-                                      &kThreads,        &kIsa,
-                                      &kPrecision,      &kBackend,
-                                      &kWeights,        &kMlock,
-                                      &kFollowSymlinks, &kNoFollowSymlinks,
-                                      &kNoProgress};
+constexpr auto kOptions = cli::joined(
+    {&kModel, &kInput, &kInputFormat, &kTextColumn, &kMaxLineBytes, &kTopK, &kTargets, &kMaxLength,
+     &kTruncate, &kOutput, &kForce, &tools::kFormat, &kJson, &kInvalidUtf8, &kNoProgress},
+    kModelOptions);
 
 FillOptions fill_options(const cli::Arguments& args, const TaskModel& model, const cli::Log& log) {
   FillOptions options;

@@ -42,32 +42,11 @@ constexpr Option kLogprobs{.name = "logprobs",
                            .low = 0,
                            .high = 1000};
 
-constexpr auto kOwnOptions = std::to_array<const Option*>({&kModel,
-                                                           &kInput,
-                                                           &kInputFormat,
-                                                           &kTextColumn,
-                                                           &kMaxLineBytes,
-                                                           &kRequests,
-                                                           &kChat,
-                                                           &kStop,
-                                                           &kLogprobs,
-                                                           &tools::kBatch,
-                                                           &tools::kCacheBudget,
-                                                           &tools::kCacheDtype,
-                                                           &kOutput,
-                                                           &kForce,
-                                                           &kJson,
-                                                           &kInvalidUtf8,
-                                                           &kNoParseSpecial,
-                                                           &kThreads,
-                                                           &kIsa,
-                                                           &kPrecision,
-                                                           &tools::kDtype,
-                                                           &kBackend,
-                                                           &kWeights,
-                                                           &kMlock,
-                                                           &kFollowSymlinks,
-                                                           &kNoFollowSymlinks});
+constexpr auto kOptions =
+    cli::joined({&kModel, &kInput, &kInputFormat, &kTextColumn, &kMaxLineBytes, &kRequests, &kChat,
+                 &kStop, &kLogprobs, &tools::kBatch, &tools::kCacheBudget, &tools::kCacheDtype,
+                 &kOutput, &kForce, &kJson, &kInvalidUtf8, &kNoParseSpecial, &tools::kDtype},
+                kModelOptions, tools::kParameters);
 
 TextRequest request_of(const cli::Arguments& args, const LanguageModel& model) {
   TextRequest request;
@@ -254,14 +233,6 @@ int run(const cli::Arguments& args, cli::Console& console) {
   if (!prompts.ids.empty()) generate_texts(args, console, generator, request, prompts);
   return failures.exit_code();
 }
-
-// Those of this file, then the parameters of generation.
-constexpr auto kOptions = [] {
-  std::array<const Option*, kOwnOptions.size() + tools::kParameters.size()> all{};
-  std::copy(tools::kParameters.begin(), tools::kParameters.end(),
-            std::copy(kOwnOptions.begin(), kOwnOptions.end(), all.begin()));
-  return all;
-}();
 
 }  // namespace
 

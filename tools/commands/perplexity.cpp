@@ -42,27 +42,10 @@ constexpr Option kTokenOutput{
     .value = "FILE",
     .help = "Write an object a line for every token that is scored: index, token, logprob."};
 
-constexpr const Option* kOptions[] = {&kModel,
-                                      &kText,
-                                      &kMaxLength,
-                                      &kStride,
-                                      &kScoreNext,
-                                      &kTokenOutput,
-                                      &kJson,
-                                      &kOutput,
-                                      &kForce,
-                                      &kInvalidUtf8,
-                                      &kNoParseSpecial,
-                                      &kThreads,
-                                      &kIsa,
-                                      &kPrecision,
-                                      &tools::kDtype,
-                                      &tools::kCacheDtype,
-                                      &kBackend,
-                                      &kWeights,
-                                      &kMlock,
-                                      &kFollowSymlinks,
-                                      &kNoFollowSymlinks};
+constexpr auto kOptions = cli::joined(
+    {&kModel, &kText, &kMaxLength, &kStride, &kScoreNext, &kTokenOutput, &kJson, &kOutput, &kForce,
+     &kInvalidUtf8, &kNoParseSpecial, &tools::kDtype, &tools::kCacheDtype},
+    kModelOptions);
 
 tools::Perplexity measure(const cli::Arguments& args, const LanguageModel& model,
                           std::span<const std::int32_t> ids, const io::Sink& tokens_out) {

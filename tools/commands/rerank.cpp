@@ -27,29 +27,10 @@ constexpr Option kTopK{.name = "top-k",
 constexpr Option kRawScores{.name = "raw-scores",
                             .help = "Write logits, whatever function the model's config names."};
 
-constexpr const Option* kOptions[] = {&kModel,
-                                      &kQuery,
-                                      &kInput,
-                                      &kInputFormat,
-                                      &kTextColumn,
-                                      &kMaxLineBytes,
-                                      &kTopK,
-                                      &kRawScores,
-                                      &kMaxLength,
-                                      &kNoTruncate,
-                                      &kOutput,
-                                      &kForce,
-                                      &kJson,
-                                      &kInvalidUtf8,
-                                      &kNoParseSpecial,
-                                      &kThreads,
-                                      &kIsa,
-                                      &kPrecision,
-                                      &kBackend,
-                                      &kWeights,
-                                      &kMlock,
-                                      &kFollowSymlinks,
-                                      &kNoFollowSymlinks};
+constexpr auto kOptions = cli::joined(
+    {&kModel, &kQuery, &kInput, &kInputFormat, &kTextColumn, &kMaxLineBytes, &kTopK, &kRawScores,
+     &kMaxLength, &kNoTruncate, &kOutput, &kForce, &kJson, &kInvalidUtf8, &kNoParseSpecial},
+    kModelOptions);
 
 // All texts, for the best may come last, and what became of them.
 struct Scored {

@@ -18,29 +18,11 @@ constexpr Option kAddBos{
 constexpr Option kTokens{.name = "tokens",
                          .help = "Write the log-probability of every token, too."};
 
-constexpr const Option* kOptions[] = {&kModel,
-                                      &kInput,
-                                      &kInputFormat,
-                                      &kTextColumn,
-                                      &kMaxLineBytes,
-                                      &kAddBos,
-                                      &kTokens,
-                                      &kOutput,
-                                      &kForce,
-                                      &tools::kFormat,
-                                      &kJson,
-                                      &kInvalidUtf8,
-                                      &kNoParseSpecial,
-                                      &kThreads,
-                                      &kIsa,
-                                      &kPrecision,
-                                      &tools::kDtype,
-                                      &kBackend,
-                                      &kWeights,
-                                      &kMlock,
-                                      &kFollowSymlinks,
-                                      &kNoFollowSymlinks,
-                                      &kNoProgress};
+constexpr auto kOptions =
+    cli::joined({&kModel, &kInput, &kInputFormat, &kTextColumn, &kMaxLineBytes, &kAddBos, &kTokens,
+                 &kOutput, &kForce, &tools::kFormat, &kJson, &kInvalidUtf8, &kNoParseSpecial,
+                 &tools::kDtype, &kNoProgress},
+                kModelOptions);
 
 struct Score {
   std::vector<std::int32_t> tokens;  // those that are scored

@@ -43,14 +43,11 @@ constexpr Option kQueryPromptName{
     .value = "NAME",
     .help = "A prompt of the model for the queries; --prompt-name is for the texts."};
 
-constexpr const Option* kOptions[] = {
-    &kModel,          &kTexts,           &kInputFormat, &kTextColumn,
-    &kMaxLineBytes,   &kIndex,           &kTopK,        &kSimilarity,
-    &kOutput,         &kForce,           &kJson,        &kPrompt,
-    &kPromptName,     &kQueryPromptName, &kMaxLength,   &kNoTruncate,
-    &kInvalidUtf8,    &kNoParseSpecial,  &kThreads,     &kIsa,
-    &kPrecision,      &kBackend,         &kWeights,     &kMlock,
-    &kFollowSymlinks, &kNoFollowSymlinks};
+constexpr auto kOptions =
+    cli::joined({&kModel, &kTexts, &kInputFormat, &kTextColumn, &kMaxLineBytes, &kIndex, &kTopK,
+                 &kSimilarity, &kOutput, &kForce, &kJson, &kPrompt, &kPromptName, &kQueryPromptName,
+                 &kMaxLength, &kNoTruncate, &kInvalidUtf8, &kNoParseSpecial},
+                kModelOptions);
 
 // The texts that are searched, empty ones left out.
 struct Texts {

@@ -19,13 +19,11 @@ constexpr Option kSource{.name = "source",
                          .help = "The text that the others are compared with.",
                          .required = true};
 
-constexpr const Option* kOptions[] = {
-    &kModel,      &kSource,       &kInput,          &kInputFormat,
-    &kTextColumn, &kMaxLineBytes, &kSimilarity,     &kOutput,
-    &kForce,      &kJson,         &kPrompt,         &kPromptName,
-    &kMaxLength,  &kNoTruncate,   &kInvalidUtf8,    &kNoParseSpecial,
-    &kThreads,    &kIsa,          &kPrecision,      &kBackend,
-    &kWeights,    &kMlock,        &kFollowSymlinks, &kNoFollowSymlinks};
+constexpr auto kOptions =
+    cli::joined({&kModel, &kSource, &kInput, &kInputFormat, &kTextColumn, &kMaxLineBytes,
+                 &kSimilarity, &kOutput, &kForce, &kJson, &kPrompt, &kPromptName, &kMaxLength,
+                 &kNoTruncate, &kInvalidUtf8, &kNoParseSpecial},
+                kModelOptions);
 
 struct Scored {
   std::vector<std::string> texts;

@@ -33,30 +33,11 @@ constexpr Option kStride{
         "an aggregation strategy.",
     .low = 0};
 
-constexpr const Option* kOptions[] = {&kModel,
-                                      &kInput,
-                                      &kInputFormat,
-                                      &kTextColumn,
-                                      &kMaxLineBytes,
-                                      &kAggregation,
-                                      &kIgnoreLabels,
-                                      &kStride,
-                                      &kMaxLength,
-                                      &kOutput,
-                                      &kForce,
-                                      &tools::kFormat,
-                                      &kJson,
-                                      &kInvalidUtf8,
-                                      &kNoParseSpecial,
-                                      &kThreads,
-                                      &kIsa,
-                                      &kPrecision,
-                                      &kBackend,
-                                      &kWeights,
-                                      &kMlock,
-                                      &kFollowSymlinks,
-                                      &kNoFollowSymlinks,
-                                      &kNoProgress};
+constexpr auto kOptions =
+    cli::joined({&kModel, &kInput, &kInputFormat, &kTextColumn, &kMaxLineBytes, &kAggregation,
+                 &kIgnoreLabels, &kStride, &kMaxLength, &kOutput, &kForce, &tools::kFormat, &kJson,
+                 &kInvalidUtf8, &kNoParseSpecial, &kNoProgress},
+                kModelOptions);
 
 TagOptions tag_options(const cli::Arguments& args) {
   TagOptions options;

@@ -16,113 +16,6 @@ namespace {
 constexpr std::string_view kQuestions = "question-answering", kTags = "token-classification",
                            kLanguage = "language-modeling", kMasked = "masked-language-modeling";
 
-constexpr const Option* kOptions[] = {&kTask,
-                                      &kTaskName,
-                                      &kTrainBase,
-                                      &kTrainModel,
-                                      &kTrainFile,
-                                      &kValidationFile,
-                                      &kTrainOutput,
-                                      &kOverwrite,
-                                      &kResume,
-                                      &kResumeFrom,
-                                      &kTrainPrecision,
-                                      &kBf16,
-                                      &kDataCache,
-                                      &kOverwriteCache,
-                                      &kDoTrain,
-                                      &kDoEval,
-                                      &kTestFile,
-                                      &kDoPredict,
-                                      &kMaxPredictSamples,
-                                      &kTextColumn,
-                                      &kTextColumnName,
-                                      &kTextPairColumn,
-                                      &kBlockSize,
-                                      &kMlmProbability,
-                                      &kWholeWordMask,
-                                      &kFromScratch,
-                                      &kConfigOverrides,
-                                      &kRecompute,
-                                      &kLabelColumn,
-                                      &kLabelColumnName,
-                                      &kProblem,
-                                      &kMaxSeqLength,
-                                      &kMaxSamples,
-                                      &kMaxEvalSamples,
-                                      &kMaxErrors,
-                                      &kTrainDocStride,
-                                      &kMaxAnswerLength,
-                                      &kTrainNBest,
-                                      &kTrainNullThreshold,
-                                      &kBatch,
-                                      &kAccumulation,
-                                      &kNormalization,
-                                      &kGroup,
-                                      &kEpochs,
-                                      &kMaxSteps,
-                                      &kRate,
-                                      &kScheduler,
-                                      &kWarmupSteps,
-                                      &kWarmupRatio,
-                                      &kOptim,
-                                      &kDecay,
-                                      &kBeta1,
-                                      &kBeta2,
-                                      &kEpsilon,
-                                      &kMaxNorm,
-                                      &kSmoothing,
-                                      &kFreeze,
-                                      &kFreezeEmbeddings,
-                                      &kRateDecay,
-                                      &kSeed,
-                                      &kDataSeed,
-                                      &kLoggingStrategy,
-                                      &kLoggingSteps,
-                                      &kEvalStrategy,
-                                      &kEvaluationStrategy,
-                                      &kEvalSteps,
-                                      &kSaveStrategy,
-                                      &kSaveSteps,
-                                      &kSaveLimit,
-                                      &kLoadBest,
-                                      &kMetric,
-                                      &kGreater,
-                                      &kPatience,
-                                      &kThreshold,
-                                      &kThreads,
-                                      &kIsa,
-                                      &kNoProgress,
-                                      &kDisableTqdm,
-                                      &kPadToMaxLength,
-                                      &kCacheDir,
-                                      &kUseFastTokenizer,
-                                      &kPreprocessingNumWorkers,
-                                      &kDataloaderNumWorkers,
-                                      &kPerDeviceEvalBatchSize,
-                                      &kEvalAccumulationSteps,
-                                      &kReportTo,
-                                      &kLoggingDir,
-                                      &kRunName,
-                                      &kUseCpu,
-                                      &kNoCuda,
-                                      &kVersion2WithNegative,
-                                      &kModelRevision,
-                                      &kRemoveUnusedColumns,
-                                      &kFp16,
-                                      &kPushToHub,
-                                      &kTrustRemoteCode,
-                                      &kDatasetName,
-                                      &kDatasetConfigName,
-                                      &kDeepspeed,
-                                      &kFsdp,
-                                      &kGradientCheckpointing,
-                                      &kTorchCompile,
-                                      &kIgnoreMismatchedSizes,
-                                      &kDataloaderDropLast,
-                                      &kConfigName,
-                                      &kTokenizerName};
-
 // The options on which the result depends, for a run that is resumed.
 constexpr const Option* kDecisive[] = {&kTrainFile,
                                        &kValidationFile,
@@ -177,6 +70,30 @@ constexpr const Option* kDecisive[] = {&kTrainFile,
                                        &kLoadBest,
                                        &kPatience,
                                        &kThreshold};
+
+constexpr auto kOptions =
+    cli::joined({&kTrainBase, &kTrainModel, &kTrainOutput, &kOverwrite, &kResume, &kResumeFrom},
+                kDecisive, {&kTrainPrecision,
+                            &kBf16,
+                            &kDataCache,
+                            &kOverwriteCache,
+                            &kDoTrain,
+                            &kDoEval,
+                            &kTestFile,
+                            &kDoPredict,
+                            &kMaxPredictSamples,
+                            &kRecompute,
+                            &kLoggingStrategy,
+                            &kLoggingSteps,
+                            &kSaveStrategy,
+                            &kSaveSteps,
+                            &kSaveLimit,
+                            &kThreads,
+                            &kIsa,
+                            &kNoProgress,
+                            &kDisableTqdm,
+                            &kGradientCheckpointing},
+                kAccepted, kRefused);
 
 tools::TrainTask task_of(const cli::Arguments& args) {
   std::string_view task = args.text(kTask);
@@ -346,12 +263,12 @@ tools::RunOptions run_options(const cli::Arguments& args) {
 
 // What scripts of transformers may be asked for and what means nothing here.
 void look_at_foreign(const cli::Arguments& args, const cli::Log& log) {
-  for (const Refused& refused : kRefused) {
-    const Option& option = *refused.option;
-    const bool wanted = option.kind == Kind::kFlag ? args.flag(option) : args.given(option);
-    if (wanted) {
-      throw cli::UsageError("--" + std::string(option.name) + ": " + std::string(refused.why));
-    }
+  for (const Option* option : kRefused) {
+    const bool wanted = option->kind == Kind::kFlag ? args.flag(*option) : args.given(*option);
+    if (!wanted) continue;
+    std::string_view why = option->help.substr(kRefusal.size());
+    why.remove_suffix(1);  // the full stop
+    throw cli::UsageError("--" + std::string(option->name) + ": " + std::string(why));
   }
   std::string names;
   for (const Option* option : kAccepted) {

@@ -7,7 +7,10 @@
 namespace linnet::commands {
 
 inline constexpr std::string_view kNoEffect = "Accepted; changes nothing here.";
-inline constexpr std::string_view kNotHere = "Refused: not in linnet.";
+// How the help of a refused option begins; what follows is the reason.
+inline constexpr std::string_view kRefusal = "Refused: ";
+inline constexpr std::string_view kNoDownloads =
+    "Refused: data sets are not downloaded, --train-file and --validation-file name files.";
 
 inline constexpr Option kPadToMaxLength{.name = "pad-to-max-length", .help = kNoEffect};
 inline constexpr Option kCacheDir{
@@ -33,26 +36,37 @@ inline constexpr Option kVersion2WithNegative{.name = "version-2-with-negative",
 inline constexpr Option kModelRevision{
     .name = "model-revision", .kind = Kind::kText, .value = "NAME", .help = kNoEffect};
 inline constexpr Option kRemoveUnusedColumns{.name = "remove-unused-columns", .help = kNoEffect};
-inline constexpr Option kFp16{.name = "fp16", .help = kNotHere};
-inline constexpr Option kPushToHub{.name = "push-to-hub", .help = kNotHere};
-inline constexpr Option kTrustRemoteCode{.name = "trust-remote-code", .help = kNotHere};
+inline constexpr Option kFp16{
+    .name = "fp16", .help = "Refused: training computes in FP32 or, with --bf16, in BF16."};
+inline constexpr Option kPushToHub{.name = "push-to-hub", .help = "Refused: nothing is uploaded."};
+inline constexpr Option kTrustRemoteCode{.name = "trust-remote-code",
+                                         .help = "Refused: code of models is never run."};
 inline constexpr Option kDatasetName{
-    .name = "dataset-name", .kind = Kind::kText, .value = "NAME", .help = kNotHere};
+    .name = "dataset-name", .kind = Kind::kText, .value = "NAME", .help = kNoDownloads};
 inline constexpr Option kDatasetConfigName{
-    .name = "dataset-config-name", .kind = Kind::kText, .value = "NAME", .help = kNotHere};
-inline constexpr Option kDeepspeed{
-    .name = "deepspeed", .kind = Kind::kText, .value = "FILE", .help = kNotHere};
+    .name = "dataset-config-name", .kind = Kind::kText, .value = "NAME", .help = kNoDownloads};
+inline constexpr Option kDeepspeed{.name = "deepspeed",
+                                   .kind = Kind::kText,
+                                   .value = "FILE",
+                                   .help = "Refused: one process trains."};
 inline constexpr Option kFsdp{
-    .name = "fsdp", .kind = Kind::kText, .value = "NAME", .help = kNotHere};
+    .name = "fsdp", .kind = Kind::kText, .value = "NAME", .help = "Refused: one process trains."};
 inline constexpr Option kGradientCheckpointing{.name = "gradient-checkpointing",
                                                .help = "As --recompute."};
-inline constexpr Option kTorchCompile{.name = "torch-compile", .help = kNotHere};
-inline constexpr Option kIgnoreMismatchedSizes{.name = "ignore-mismatched-sizes", .help = kNotHere};
-inline constexpr Option kDataloaderDropLast{.name = "dataloader-drop-last", .help = kNotHere};
-inline constexpr Option kConfigName{
-    .name = "config-name", .kind = Kind::kText, .value = "DIR", .help = kNotHere};
-inline constexpr Option kTokenizerName{
-    .name = "tokenizer-name", .kind = Kind::kText, .value = "DIR", .help = kNotHere};
+inline constexpr Option kTorchCompile{.name = "torch-compile",
+                                      .help = "Refused: there is no torch here."};
+inline constexpr Option kIgnoreMismatchedSizes{
+    .name = "ignore-mismatched-sizes", .help = "Refused: a head of another size is an error."};
+inline constexpr Option kDataloaderDropLast{.name = "dataloader-drop-last",
+                                            .help = "Refused: every example is trained on."};
+inline constexpr Option kConfigName{.name = "config-name",
+                                    .kind = Kind::kText,
+                                    .value = "DIR",
+                                    .help = "Refused: the configuration is the model's own."};
+inline constexpr Option kTokenizerName{.name = "tokenizer-name",
+                                       .kind = Kind::kText,
+                                       .value = "DIR",
+                                       .help = "Refused: the tokenizer is the model's own."};
 
 inline constexpr const Option* kAccepted[] = {&kPadToMaxLength,
                                               &kCacheDir,
@@ -70,23 +84,9 @@ inline constexpr const Option* kAccepted[] = {&kPadToMaxLength,
                                               &kModelRevision,
                                               &kRemoveUnusedColumns};
 
-struct Refused {
-  const Option* option;
-  std::string_view why;
-};
-inline constexpr Refused kRefused[] = {
-    {&kFp16, "training computes in FP32 or, with --bf16, in BF16"},
-    {&kPushToHub, "nothing is uploaded"},
-    {&kTrustRemoteCode, "code of models is never run"},
-    {&kDatasetName, "data sets are not downloaded, --train-file and --validation-file name files"},
-    {&kDatasetConfigName,
-     "data sets are not downloaded, --train-file and --validation-file name files"},
-    {&kDeepspeed, "one process trains"},
-    {&kFsdp, "one process trains"},
-    {&kTorchCompile, "there is no torch here"},
-    {&kIgnoreMismatchedSizes, "a head of another size is an error"},
-    {&kDataloaderDropLast, "every example is trained on"},
-    {&kConfigName, "the configuration is the model's own"},
-    {&kTokenizerName, "the tokenizer is the model's own"}};
+inline constexpr const Option* kRefused[] = {
+    &kFp16,       &kPushToHub,    &kTrustRemoteCode, &kDatasetName,           &kDatasetConfigName,
+    &kDeepspeed,  &kFsdp,         &kTorchCompile,    &kIgnoreMismatchedSizes, &kDataloaderDropLast,
+    &kConfigName, &kTokenizerName};
 
 }  // namespace linnet::commands

@@ -25,14 +25,11 @@ constexpr Option kTemplate{.name = "hypothesis-template",
 constexpr Option kMultiLabel{.name = "multi-label",
                              .help = "Judge each label by itself: none or several may be true."};
 
-constexpr const Option* kOptions[] = {
-    &kModel,         &kLabels,      &kTemplate,       &kMultiLabel,
-    &kInput,         &kInputFormat, &kTextColumn,     &kMaxLineBytes,
-    &kMaxLength,     &kNoTruncate,  &kOutput,         &kForce,
-    &tools::kFormat, &kJson,        &kInvalidUtf8,    &kNoParseSpecial,
-    &kThreads,       &kIsa,         &kPrecision,      &kBackend,
-    &kWeights,       &kMlock,       &kFollowSymlinks, &kNoFollowSymlinks,
-    &kNoProgress};
+constexpr auto kOptions =
+    cli::joined({&kModel, &kLabels, &kTemplate, &kMultiLabel, &kInput, &kInputFormat, &kTextColumn,
+                 &kMaxLineBytes, &kMaxLength, &kNoTruncate, &kOutput, &kForce, &tools::kFormat,
+                 &kJson, &kInvalidUtf8, &kNoParseSpecial, &kNoProgress},
+                kModelOptions);
 
 // Between commas, without spaces around; empty ones are left out, as in the pipeline.
 std::vector<std::string> split_labels(std::string_view text) {

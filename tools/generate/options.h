@@ -1,7 +1,5 @@
 #pragma once
 
-#include <array>
-
 #include "engine/tasks/text_generator.h"
 #include "tools/commands/common.h"
 #include "weights/base/json_writer.h"
@@ -124,27 +122,27 @@ inline constexpr Option kEos =
 
 /// Those that are parameters of generation, by the names of generation_config.json with '-' for
 /// '_'.
-inline constexpr auto kParameters = std::to_array<const Option*>({&kMaxNewTokens,
-                                                                  &kMinNewTokens,
-                                                                  &kDoSample,
-                                                                  &kTemperature,
-                                                                  &kTopK,
-                                                                  &kTopP,
-                                                                  &kMinP,
-                                                                  &kTypicalP,
-                                                                  &kSeed,
-                                                                  &kRepetitionPenalty,
-                                                                  &kPresencePenalty,
-                                                                  &kFrequencyPenalty,
-                                                                  &kNoRepeatNgram,
-                                                                  &kNumBeams,
-                                                                  &kLengthPenalty,
-                                                                  &kEarlyStopping,
-                                                                  &kNumReturn,
-                                                                  &kContextOverflow,
-                                                                  &kPromptLookup,
-                                                                  &kMatchingNgram,
-                                                                  &kEos});
+inline constexpr const Option* kParameters[] = {&kMaxNewTokens,
+                                                &kMinNewTokens,
+                                                &kDoSample,
+                                                &kTemperature,
+                                                &kTopK,
+                                                &kTopP,
+                                                &kMinP,
+                                                &kTypicalP,
+                                                &kSeed,
+                                                &kRepetitionPenalty,
+                                                &kPresencePenalty,
+                                                &kFrequencyPenalty,
+                                                &kNoRepeatNgram,
+                                                &kNumBeams,
+                                                &kLengthPenalty,
+                                                &kEarlyStopping,
+                                                &kNumReturn,
+                                                &kContextOverflow,
+                                                &kPromptLookup,
+                                                &kMatchingNgram,
+                                                &kEos};
 
 /// What those that were given say, over `parameters`. A parameter of sampling switches do_sample
 /// on.
