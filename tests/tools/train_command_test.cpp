@@ -86,6 +86,7 @@ TEST_F(TrainCommand, SaysWhatIsWrong) {
   };
   refused({"--warmup-ratio", "1.5"}, 2, "warmup-ratio");
   refused({"--optim", "adam"}, 2, "optim");
+  refused({"--deepspeed", "ds.json"}, 2, "--deepspeed: one process trains\n");
   refused({"--adam-beta1", "1"}, 1, "betas");
   refused({"--layerwise-lr-decay", "0"}, 1, "layer to layer");
   refused({"--eval-strategy", "epoch"}, 2, "--validation-file");

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <algorithm>
+#include <iterator>
+
 #include "tools/commands/common.h"
 
 // Options of transformers' scripts that a command line may carry: those that change nothing here
@@ -88,5 +91,8 @@ inline constexpr const Option* kRefused[] = {
     &kFp16,       &kPushToHub,    &kTrustRemoteCode, &kDatasetName,           &kDatasetConfigName,
     &kDeepspeed,  &kFsdp,         &kTorchCompile,    &kIgnoreMismatchedSizes, &kDataloaderDropLast,
     &kConfigName, &kTokenizerName};
+static_assert(std::all_of(std::begin(kRefused), std::end(kRefused), [](const Option* option) {
+  return option->help.starts_with(kRefusal) && option->help.ends_with('.');
+}));
 
 }  // namespace linnet::commands
